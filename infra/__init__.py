@@ -1,0 +1,1 @@
+"""Reserved: the AWS stacks, which read the same `proofcast.toml`."""

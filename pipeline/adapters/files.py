@@ -1,0 +1,89 @@
+"""Artifacts as files below one folder, each written beside its place and moved there."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import IO
+
+from pipeline.errors import StorageError, storage_error
+
+_KEY = re.compile(r"(?!\.)[a-z0-9.-]+(/(?!\.)[a-z0-9.-]+)*")
+
+
+class FileStore:
+    """See `ports.ArtifactStore`."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def put(self, key: str, data: bytes) -> None:
+        with self._written(key, BytesIO(data)) as temporary:
+            temporary.replace(self._path(key))
+
+    def put_file(self, key: str, path: Path) -> None:
+        with self._explained(path), path.open("rb") as source, self._written(key, source) as temporary:
+            temporary.replace(self._path(key))
+
+    def create(self, key: str, data: bytes) -> bool:
+        with self._written(key, BytesIO(data)) as temporary:
+            try:
+                os.link(temporary, self._path(key))  # unlike a rename, this never replaces
+            except FileExistsError:
+                return False
+            return True
+
+    def get(self, key: str) -> bytes | None:
+        path = self._path(key)
+        with self._explained(path):
+            try:
+                return path.read_bytes()
+            except FileNotFoundError:
+                return None
+
+    def fetch(self, key: str) -> Path | None:
+        path = self._path(key)
+        return path if path.is_file() else None
+
+    def delete(self, key: str) -> None:
+        path = self._path(key)
+        with self._explained(path):
+            path.unlink(missing_ok=True)
+
+    def place(self, key: str) -> str:
+        return os.fspath(self._path(key))
+
+    def _path(self, key: str) -> Path:
+        if not _KEY.fullmatch(key):
+            raise StorageError(f"'{key}' can't be the key of an artifact")
+        return self._root / key
+
+    @contextmanager
+    def _written(self, key: str, source: IO[bytes]) -> Generator[Path]:
+        """The bytes on disk, under a name of their own beside the key's path."""
+        path = self._path(key)
+        with self._explained(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=path.parent)
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    shutil.copyfileobj(source, file, 1 << 20)
+                    file.flush()
+                    os.fsync(file.fileno())
+                Path(name).chmod(0o644)
+                yield Path(name)
+            finally:
+                Path(name).unlink(missing_ok=True)
+
+    @contextmanager
+    def _explained(self, path: Path) -> Generator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise storage_error(error, path) from None

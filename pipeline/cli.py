@@ -1,0 +1,100 @@
+"""The command line's front: which commands there are, and what becomes of errors.
+
+Commands are named here as strings and imported when they run, so that `--help` costs next to nothing
+and `pipeline` depends on none of the programs built on it.
+"""
+
+from __future__ import annotations
+
+import errno
+import sys
+from pkgutil import resolve_name
+
+import click
+
+from pipeline import __version__
+from pipeline.errors import ProofcastError
+
+COMMANDS = {
+    "demo": ("pipeline.commands.demo:demo", "Show the whole way on a bundled sample show, offline."),
+    "init": ("pipeline.commands.setup:init", "Write a commented proofcast.toml."),
+    "doctor": ("pipeline.commands.setup:doctor", "Check the set-up and say how to mend it."),
+    "poll": ("pipeline.commands.feeds:poll", "Look for new episodes and queue them."),
+    "add": ("pipeline.commands.feeds:add", "Queue an audio file before it is published."),
+    "transcribe": ("worker.commands:transcribe", "Transcribe one file, to try it out."),
+    "work": ("worker.commands:work", "Work on the queue."),
+    "status": ("pipeline.commands.episodes:status", "Say what is going on."),
+    "episodes": ("pipeline.commands.episodes:episodes", "List episodes."),
+    "show": ("pipeline.commands.episodes:show", "Tell everything about an episode."),
+    "retry": ("pipeline.commands.episodes:retry", "Bring back what failed, was skipped or rejected."),
+    "skip": ("pipeline.commands.episodes:skip", "Leave episodes out."),
+    "release": ("pipeline.commands.episodes:release", "Queue what a poll held back."),
+    "review": ("pipeline.commands.reviews:review", "List, open and follow reviews."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command when it is called by name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return resolve_name(COMMANDS[cmd_name][0]) if cmd_name in COMMANDS else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("-c", "--config", metavar="FILE", help="The config file (default: ./proofcast.toml).")
+@click.version_option(__version__, prog_name="proofcast")
+@click.pass_context
+def cli(ctx: click.Context, config: str | None) -> None:
+    """Podcast transcripts that people review like code.
+
+    'proofcast demo' shows the whole way in a minute or two, with nothing to set up. Results go to
+    standard output, progress and complaints to standard error.
+
+    Exit codes: 0 all well, 1 something failed (and the rest went on), 2 wrong usage or config,
+    75 try again later.
+    """
+    ctx.meta["config"] = config
+
+
+def main() -> None:
+    """Run the command line and end the process with its exit code."""
+    try:
+        code = cli.main(prog_name="proofcast", standalone_mode=False)
+    except click.exceptions.Exit as exit_:
+        code = exit_.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = 2
+    except ProofcastError as error:
+        complain(error)
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("proofcast: interrupted", err=True)
+        code = 130
+    except OSError as error:
+        code = _os_error(error)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def complain(error: ProofcastError) -> None:
+    """What happened on one line, what to do next on another."""
+    click.echo(f"{click.style('proofcast:', fg='red')} {error.message}", err=True)
+    if error.hint:
+        click.echo(f"  {error.hint}", err=True)
+
+
+def _os_error(error: OSError) -> int:
+    if isinstance(error, BrokenPipeError):  # `proofcast episodes | head`
+        sys.stderr.close()  # or the interpreter complains at exit
+        return 0
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    where = f" ({error.filename})" if error.filename else ""
+    click.echo(f"proofcast: {error.strerror or error}{where}", err=True)
+    return 75 if full else 1

@@ -1,0 +1,197 @@
+"""Commands that show episodes, and those that move them by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import click
+import msgspec
+
+from pipeline import queueing
+from pipeline.console import (
+    ago,
+    clock,
+    config_option,
+    engine,
+    json_option,
+    one_line,
+    print_json,
+    print_table,
+    say,
+    when,
+)
+from pipeline.errors import ProofcastError
+from pipeline.model import Episode, State
+from pipeline.status import Status, episode_row, find_episode, read_status
+from pipeline.wiring import Engine
+
+
+@click.command()
+@config_option
+@json_option
+@click.pass_context
+def status(ctx: click.Context, as_json: bool) -> None:
+    """Say what is going on: the queue, the workers, the reviews."""
+    at = engine(ctx)
+    now = read_status(at.ledger, at.queue, at.fleet, at.clock())
+    if as_json:
+        print_json(now)
+    else:
+        _print_status(now)
+
+
+def _print_status(now: Status) -> None:
+    queue = now.queue
+    click.echo(f"queue     {queue.waiting} waiting, {queue.leased} being worked on, {queue.dead} given up")
+    counts = ", ".join(f"{count} {state}" for state, count in sorted(now.episodes.items()))
+    click.echo(f"episodes  {counts or 'none yet: proofcast poll'}")
+    for task in now.tasks:
+        work = f"{task.step or 'at work on'} {task.episode}" if task.episode else "idle"
+        done = f", {clock(task.done_s)} of {clock(task.total_s)}" if task.done_s is not None else ""
+        click.echo(f"worker    {task.id} ({task.detail}): {work}{done}")
+    for review in now.reviews:
+        opened = f", {ago(review.opened_at)}" if review.opened_at else ""
+        click.echo(f"review    {one_line(review.title)}: {review.branch}{opened}")
+
+
+@click.command()
+@click.option("--state", type=click.Choice([state.value for state in State]), help="Only these.")
+@click.option("--feed", metavar="NAME", help="Only this show's.")
+@config_option
+@json_option
+@click.pass_context
+def episodes(ctx: click.Context, state: str | None, feed: str | None, as_json: bool) -> None:
+    """List episodes, newest first."""
+    at = engine(ctx)
+    if feed:
+        at.config.feed_named(feed)
+    found = at.ledger.episodes(state=State(state) if state else None, feed=feed)
+    if as_json:
+        print_json([episode_row(episode, at.artifacts) for episode in found])
+        return
+    print_table(
+        ["id", "no", "title", "length", "state", "what"],
+        [(e.id, e.number, e.title[:50], clock(e.duration_s), e.state, _what(e)) for e in found],
+    )
+
+
+def _what(episode: Episode) -> str:
+    """The one thing that a list should say beside the state."""
+    if episode.failure:
+        return episode.failure.reason
+    if episode.reason:
+        return episode.reason
+    if episode.review:
+        return episode.review.url
+    return episode.step or ""
+
+
+@click.command()
+@click.argument("episode")
+@config_option
+@json_option
+@click.pass_context
+def show(ctx: click.Context, episode: str, as_json: bool) -> None:
+    """Tell everything about an EPISODE: an id, the start of one, or 'feed#number'."""
+    at = engine(ctx)
+    found = find_episode(at.ledger, episode)
+    if as_json:
+        row = msgspec.to_builtins(episode_row(found, at.artifacts))
+        events = msgspec.to_builtins(at.ledger.events(found.id))
+        print_json({**row, "review": found.review, "events": events})
+        return
+    _print_episode(at, found)
+
+
+def _print_episode(at: Engine, episode: Episode) -> None:
+    facts = {
+        "episode": episode.title,
+        "id": episode.id,
+        "number": episode.number,
+        "published": when(episode.published),
+        "length": clock(episode.duration_s),
+        "audio": episode.enclosure.url if episode.enclosure else None,
+        "state": episode.state,
+        "why": episode.reason,
+        "error": f"{episode.failure.step}: {episode.failure.reason}" if episode.failure else None,
+        "attempts": episode.attempts or None,
+        "review": episode.review.url if episode.review else None,
+    }
+    for name, value in facts.items():
+        if value not in (None, ""):
+            click.echo(f"{name:12}{one_line(str(value))}")
+    for name, key in sorted(episode.artifacts.items()):
+        click.echo(f"{name:12}{at.artifacts.place(key)}")
+    click.echo("history")
+    for event in at.ledger.events(episode.id):
+        step = f" ({event.step})" if event.step else ""
+        click.echo(f"  {when(event.at)}  {event.state}{step}  {one_line(event.detail)}".rstrip())
+    if episode.review and episode.state is State.IN_REVIEW:
+        review = episode.review
+        click.echo(f"to read it: git -C {review.repository} diff {review.base}...{review.branch}")
+
+
+def _each(
+    ctx: click.Context, references: Sequence[str], verb: str, move: Callable[[Episode], Episode]
+) -> None:
+    """Move each episode; one that can't be moved doesn't keep the others."""
+    at = engine(ctx)
+    failed = False
+    for reference in references:
+        try:
+            moved = move(find_episode(at.ledger, reference))
+        except ProofcastError as error:
+            say(f"proofcast: {error}")
+            failed = True
+        else:
+            click.echo(f"{moved.id}: {verb}")
+    if failed:
+        ctx.exit(1)
+
+
+@click.command()
+@click.argument("episode", nargs=-1)
+@click.option("--dead", is_flag=True, help="Everything on the dead-letter list.")
+@config_option
+@click.pass_context
+def retry(ctx: click.Context, episode: tuple[str, ...], dead: bool) -> None:
+    """Bring back EPISODEs that failed, were skipped or were rejected."""
+    at = engine(ctx)
+    letters = [letter.job.episode_id for letter in at.queue.dead_letters()] if dead else []
+    if not episode and not dead:
+        raise click.UsageError("name an episode, or use --dead for all that were given up")
+    _each(
+        ctx,
+        [*episode, *letters],
+        "queued",
+        lambda found: queueing.retry(at.ledger, at.queue, at.artifacts, at.clock, found),
+    )
+
+
+@click.command()
+@click.argument("episode", nargs=-1, required=True)
+@config_option
+@click.pass_context
+def skip(ctx: click.Context, episode: tuple[str, ...]) -> None:
+    """Leave EPISODEs out; 'retry' brings them back."""
+    at = engine(ctx)
+    _each(ctx, episode, "skipped", lambda found: queueing.skip(at.ledger, at.clock, found))
+
+
+@click.command()
+@click.argument("episode", nargs=-1)
+@click.option("--feed", metavar="NAME", help="Everything held of this show.")
+@config_option
+@click.pass_context
+def release(ctx: click.Context, episode: tuple[str, ...], feed: str | None) -> None:
+    """Queue EPISODEs that a poll held back because so many were new at once."""
+    at = engine(ctx)
+    if not episode and not feed:
+        raise click.UsageError("name an episode, or a show with --feed")
+    held = at.ledger.episodes(state=State.HELD, feed=at.config.feed_named(feed).name) if feed else []
+    _each(
+        ctx,
+        [*episode, *(found.id for found in held)],
+        "queued",
+        lambda found: queueing.release(at.ledger, at.queue, at.clock, found),
+    )

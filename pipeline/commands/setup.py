@@ -1,0 +1,105 @@
+"""`proofcast init` and `proofcast doctor`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from pipeline import config as configs
+from pipeline.console import config_option, engine, json_option, one_line, print_json
+from pipeline.doctor import Finding, examine
+from pipeline.errors import ConfigError
+
+TEMPLATE = """\
+# Proofcast. Every line that is commented out shows its default.
+# Paths are relative to this file. Check it with: proofcast doctor
+
+# engine = "local"          # everything on this machine: SQLite, files, CPU or GPU, git
+# data = "proofcast-data"   # ledger, audio, transcripts
+
+{feed}
+# [transcribe]
+# model = "auto"            # a GPU: large-v3-turbo; a CPU: small. Any faster-whisper model or folder
+# device = "auto"           # cpu, cuda
+# compute_type = "auto"     # a GPU: float16; a CPU: int8
+# beam_size = 5
+# threads = 0               # 0: one a core, at most 4
+
+# [worker]
+# lease_s = 60              # a worker that says nothing for so long has lost its job
+# max_attempts = 3          # that failed, with a growing pause; then it goes to the dead-letter list
+# max_download_mb = 2048
+
+# A layout of your own: format = "path in the repository". Formats: json, vtt, srt, txt, md,
+# awsbites-json, awsbites-vtt, podcast-json. Fields: {{number}}, {{slug}}, {{id}}, {{feed}}, {{season}}.
+# [layout.my-site]
+# vtt = "static/captions/{{number}}.vtt"
+# md = "content/transcripts/{{slug}}.md"
+"""
+
+FEED = """\
+[[feed]]
+name = "my-show"            # a-z, 0-9 and '-': it becomes part of branch names
+url = "{url}"
+# language = "en"           # else: the feed's own, or detected
+# backfill = "latest"       # of the episodes that are there now: "latest", "all", or a number
+# repository = "../site"    # the site's git repository; else one in the data folder
+# base = "main"             # the branch to propose to
+# layout = "plain"          # plain, awsbites, podcast-namespace, or one of your own (below)
+"""
+
+
+@click.command()
+@click.argument("feed_url", required=False)
+@config_option
+@click.pass_context
+def init(ctx: click.Context, feed_url: str | None) -> None:
+    """Write a commented proofcast.toml, for the show at FEED_URL if one is given."""
+    path = Path(ctx.meta.get("config") or configs.FILE_NAME)
+    url = feed_url or "https://example.com/feed.xml"
+    if '"' in url or "\\" in url or not url.isprintable():
+        raise ConfigError(f"'{one_line(url)}' is not a URL")
+    feed = FEED.format(url=url)
+    if not feed_url:
+        feed = "".join(f"# {line}\n" for line in feed.splitlines())
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(TEMPLATE.format(feed=feed))
+    except FileExistsError:
+        raise ConfigError(f"{path} is there already", "edit it, or remove it first") from None
+    except OSError as error:
+        raise ConfigError(f"{path} can't be written: {error.strerror}") from None
+    click.echo(path)
+    following = "proofcast poll, then proofcast work --drain" if feed_url else "put your feed's address in it"
+    click.echo(f"next: {following}", err=True)
+
+
+_MARKS = {"ok": ("ok", "green"), "warning": ("look", "yellow"), "failed": ("FAIL", "red")}
+
+
+@click.command()
+@config_option
+@json_option
+@click.pass_context
+def doctor(ctx: click.Context, as_json: bool) -> None:
+    """Check the whole set-up: config, data folder, git, model, feeds. Exit code 1 if something fails."""
+    at = engine(ctx)
+    findings = [Finding(check="config", state="ok", found=str(at.config_file))]
+    if not as_json:
+        _print(findings[0])
+    for finding in examine(at):
+        findings.append(finding)
+        if not as_json:
+            _print(finding)
+    if as_json:
+        print_json(findings)
+    if any(finding.state == "failed" for finding in findings):
+        ctx.exit(1)
+
+
+def _print(finding: Finding) -> None:
+    mark, colour = _MARKS[finding.state]
+    click.echo(f"{click.style(f'{mark:5}', fg=colour)}{finding.check}: {one_line(finding.found)}")
+    if finding.mend:
+        click.echo(f"     -> {one_line(finding.mend)}")

@@ -1,0 +1,300 @@
+"""The words of Proofcast as frozen values.
+
+Times of day are POSIX seconds (UTC), positions in audio are seconds from its start.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class State(StrEnum):
+    """Where an episode stands; the moves between states are in `states.MOVES`."""
+
+    DISCOVERED = "discovered"
+    HELD = "held"
+    QUEUED = "queued"
+    TRANSCRIBING = "transcribing"
+    TRANSCRIBED = "transcribed"
+    IN_REVIEW = "in_review"
+    PUBLISHED = "published"
+    REJECTED = "rejected"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+
+class Step(StrEnum):
+    """What is being done to an episode, and what was being done when it failed."""
+
+    POLL = "poll"
+    DOWNLOAD = "download"
+    DECODE = "decode"
+    TRANSCRIBE = "transcribe"
+    STORE = "store"
+    REVIEW = "review"
+
+
+class ReviewState(StrEnum):
+    """What became of a proposed change."""
+
+    ABSENT = "absent"  #: no such branch and no trace of one
+    OPEN = "open"
+    MERGED = "merged"
+    CLOSED = "closed"  #: ended without merging
+
+
+@dataclass(frozen=True, kw_only=True)
+class Enclosure:
+    """The audio that a feed item points to."""
+
+    url: str
+    type: str = ""
+    length: int | None = None  #: bytes, as the feed claims
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeedItem:
+    """One item of a feed, as parsed; nothing in it is trusted to be unique or stable."""
+
+    title: str
+    guid: str | None = None
+    number: int | None = None
+    season: int | None = None
+    published: float | None = None
+    duration_s: float | None = None
+    link: str | None = None
+    enclosure: Enclosure | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeedDocument:
+    """What a feed's XML said: the show and its items in feed order."""
+
+    title: str
+    language: str | None
+    items: tuple[FeedItem, ...]
+    warning: str | None = None  #: what was wrong with the XML, where it could be read all the same
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """One name by which an episode is known within its feed: `guid`, `enclosure`, `audio`…"""
+
+    kind: str
+    value: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A worker's hold on an episode: the lease it holds on the queue, and until when."""
+
+    worker: str
+    token: str
+    until: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """Why a step did not succeed; kept on the episode until it does."""
+
+    step: Step
+    reason: str
+    at: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far a running step has come."""
+
+    done_s: float  #: seconds of audio
+    total_s: float
+    speed: float  #: seconds of audio per second of work
+    at: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Review:
+    """A change proposed to a site's repository."""
+
+    repository: str
+    branch: str
+    base: str
+    commit: str  #: the one commit that is ours; any other head is a person's
+    state: ReviewState = ReviewState.ABSENT
+    url: str = ""
+    opened_at: float | None = None
+    closed_at: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Episode:
+    """One episode and where it stands. `version` grows with every recorded change."""
+
+    id: str
+    feed: str
+    title: str
+    state: State = State.DISCOVERED
+    version: int = 1
+    guid: str | None = None
+    number: int | None = None
+    season: int | None = None
+    published: float | None = None
+    duration_s: float | None = None  #: the feed's claim until the audio was decoded
+    link: str | None = None
+    language: str | None = None
+    enclosure: Enclosure | None = None
+    discovered_at: float = 0.0
+    updated_at: float = 0.0
+    step: Step | None = None
+    attempts: int = 0  #: how often a worker took it
+    failures: int = 0  #: how often it then failed in a way that may pass
+    reason: str | None = None  #: why it is held or skipped
+    failure: Failure | None = None
+    claim: Claim | None = None
+    progress: Progress | None = None
+    review: Review | None = None
+    artifacts: dict[str, str] = field(default_factory=dict[str, str])  #: name -> key
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """One line of an episode's history."""
+
+    at: float
+    version: int
+    state: State
+    step: Step | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """An episode as it shall be, for the ledger to record if nobody was faster."""
+
+    episode: Episode
+    detail: str = ""
+    aliases: tuple[Alias, ...] = ()
+    enqueue: bool = False  #: put it in the outbox, from where it goes to the queue
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeedState:
+    """What the last polls of a feed left behind."""
+
+    name: str
+    url: str = ""
+    title: str = ""
+    language: str | None = None
+    etag: str | None = None
+    last_modified: str | None = None
+    polled_at: float | None = None  #: the last time it was asked
+    changed_at: float | None = None  #: the last time it had something new to say
+    http_status: int | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """The request to transcribe one episode."""
+
+    episode_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lease:
+    """The right to work on a job until a time."""
+
+    job: Job
+    token: str
+    until: float
+    receives: int  #: how often the job was handed out, this time included
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeadLetter:
+    """A job that was given up."""
+
+    job: Job
+    reason: str
+    receives: int
+    at: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueueDepth:
+    """How many jobs wait, are leased, and were given up."""
+
+    waiting: int
+    leased: int
+    dead: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One running worker."""
+
+    id: str
+    started_at: float
+    instance: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Instance:
+    """One machine that workers run on."""
+
+    id: str
+    type: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word as heard; `probability` is the decoder's own, 0 to 1."""
+
+    text: str
+    start: float
+    end: float
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A passage by one speaker."""
+
+    speaker: str
+    start: float
+    end: float
+    text: str
+    words: tuple[Word, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transcript:
+    """The transcript document; `formats` writes it and reads it back."""
+
+    episode: dict[str, Any]  #: id, feed, guid, number, title… : what is known
+    language: str
+    duration_s: float
+    model: dict[str, Any]  #: name, device, compute_type, and the versions used
+    speakers: dict[str, str]  #: label -> display name
+    segments: tuple[Segment, ...]
+    quality: dict[str, Any] = field(default_factory=dict[str, Any])
+    vocabulary_applied: tuple[dict[str, Any], ...] = ()
+    version: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proposal:
+    """What a review asks a site to take: files on a branch, and words for the reviewer."""
+
+    repository: str
+    base: str
+    branch: str
+    title: str
+    body: str
+    files: dict[str, str]  #: path in the repository -> text
+    at: float  #: the commit's time, so that the same proposal is the same commit
+    trailers: dict[str, str] = field(default_factory=dict[str, str])

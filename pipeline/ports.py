@@ -1,0 +1,212 @@
+"""Every Protocol, on one page: what the pipeline asks of an engine.
+
+A port promises only what both engines keep. Exactly-once is the ledger's (every write is
+conditional on the version that was read); the queue delivers at least once, in no order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from pipeline.model import (
+    Alias,
+    Change,
+    Claim,
+    DeadLetter,
+    Episode,
+    Event,
+    FeedState,
+    Instance,
+    Job,
+    Lease,
+    Progress,
+    Proposal,
+    QueueDepth,
+    Review,
+    State,
+    Task,
+)
+
+
+class Ledger(Protocol):
+    """The record of every episode: SQLite, or DynamoDB."""
+
+    def record(self, changes: Sequence[Change], feed: FeedState | None = None) -> None:
+        """Write all changes, then the feed's state.
+
+        Version 1 means a new episode; a higher one must follow the stored version directly.
+        Raises Conflict where it does not, or where an alias is another episode's: then nothing
+        of the change in question is written, and the feed's state is not.
+        """
+        ...
+
+    def get(self, episode_id: str) -> Episode | None: ...
+
+    def known(self, feed: str, aliases: Sequence[Alias]) -> dict[Alias, str]:
+        """The ids of those aliases that are known in this feed."""
+        ...
+
+    def episodes(
+        self,
+        *,
+        state: State | None = None,
+        feed: str | None = None,
+        limit: int | None = None,
+        after: Episode | None = None,
+    ) -> list[Episode]:
+        """Newest first (published, else discovered); `after` continues a page."""
+        ...
+
+    def starting_with(self, prefix: str, limit: int) -> list[Episode]:
+        """Episodes whose id begins so."""
+        ...
+
+    def counts(self) -> dict[State, int]: ...
+
+    def events(self, episode_id: str) -> list[Event]:
+        """Oldest first."""
+        ...
+
+    def outbox(self) -> list[Episode]:
+        """Queued episodes whose job was not yet sent, oldest first."""
+        ...
+
+    def sent(self, episode: Episode) -> None:
+        """Take the episode, as it was read, out of the outbox."""
+        ...
+
+    def heartbeat(self, episode_id: str, claim: Claim, progress: Progress | None) -> None:
+        """Renew a claim and show progress, without a new version. Raises LeaseLost."""
+        ...
+
+    def feed(self, name: str) -> FeedState: ...
+
+
+class JobQueue(Protocol):
+    """Jobs, with the semantics of SQS: SQLite, or SQS itself."""
+
+    def send(self, job: Job) -> None: ...
+
+    def lease(self, seconds: float) -> Lease | None:
+        """The next visible job, or None. A job handed out too often is buried instead."""
+        ...
+
+    def extend(self, lease: Lease, seconds: float) -> Lease:
+        """Until `seconds` from now. Raises LeaseLost."""
+        ...
+
+    def release(self, lease: Lease, delay: float = 0) -> None:
+        """Give the job back, to be seen again after `delay`; nothing if the lease was lost."""
+        ...
+
+    def complete(self, lease: Lease) -> None:
+        """The job is done; nothing if the lease was lost."""
+        ...
+
+    def bury(self, lease: Lease, reason: str) -> None:
+        """Put the job on the dead-letter list; nothing if the lease was lost."""
+        ...
+
+    def dead_letters(self) -> list[DeadLetter]: ...
+
+    def redrive(self, episode_id: str) -> bool:
+        """Make an episode's dead letter a waiting job again; False where there is none."""
+        ...
+
+    def depth(self) -> QueueDepth: ...
+
+
+class ArtifactStore(Protocol):
+    """Bytes by key: files, or S3. A key is made of lower-case words, `/`, `.` and `-`."""
+
+    def put(self, key: str, data: bytes) -> None:
+        """All of it or nothing, replacing what was there."""
+        ...
+
+    def put_file(self, key: str, path: Path) -> None:
+        """As `put`, from a file, which stays where it is."""
+        ...
+
+    def create(self, key: str, data: bytes) -> bool:
+        """Only if nothing is there yet; says whether it was."""
+        ...
+
+    def get(self, key: str) -> bytes | None: ...
+
+    def fetch(self, key: str) -> Path | None:
+        """The artifact as a file to read, or None."""
+        ...
+
+    def delete(self, key: str) -> None: ...
+
+    def place(self, key: str) -> str:
+        """Where a person finds it: a path or a URL."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReviewStatus:
+    """What a code host says of a branch now."""
+
+    review: Review
+    head: str | None  #: the branch's commit, None where it is gone
+    edited: bool  #: a person committed to it
+
+
+class CodeHost(Protocol):
+    """Where reviews live: a local git repository, or GitHub."""
+
+    def commit(self, proposal: Proposal) -> str:
+        """Store the commit without a branch; the same proposal on the same base is the same."""
+        ...
+
+    def open(self, proposal: Proposal, commit: str) -> Review:
+        """Point the branch at the commit and ask for review; again: the same review.
+
+        Never moves a branch that holds another commit. Raises CodeHostError.
+        """
+        ...
+
+    def status(self, review: Review) -> ReviewStatus:
+        """What became of a review, known by its repository, branch, base and commit."""
+        ...
+
+    def diff(self, review: Review) -> str:
+        """The change as a unified diff against the base."""
+        ...
+
+
+class Fleet(Protocol):
+    """Where workers run: processes here, or ECS tasks."""
+
+    def tasks(self) -> list[Task]: ...
+
+    def instances(self) -> list[Instance]: ...
+
+    def start(self, count: int) -> list[Task]: ...
+
+    def stop(self, task_id: str) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fetched:
+    """What a server answered to a conditional GET."""
+
+    status: int
+    url: str
+    body: bytes = b""
+    headers: dict[str, str] | None = None  #: lower-case names
+    permanent_url: str | None = None  #: where permanent redirects lead
+
+
+FetchFeed = Callable[[FeedState], Fetched]
+"""Ask a feed's server, with the validators of the last answer. Raises FeedError."""
+
+FetchAudio = Callable[[str, Path, Callable[[int, int | None], None]], None]
+"""Download a URL to a file, telling bytes done and expected. Raises DownloadError."""
+
+Clock = Callable[[], float]
+"""POSIX seconds."""

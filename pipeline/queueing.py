@@ -1,0 +1,126 @@
+"""From ledger to queue and back: the outbox, what crashes left behind, and what people ask for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline import states
+from pipeline.errors import Conflict, IllegalMove
+from pipeline.model import Change, Episode, Job, Lease, State, Step
+from pipeline.ports import ArtifactStore, Clock, Fleet, JobQueue, Ledger
+from pipeline.states import Delivery
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tended:
+    """What `tend` found to do."""
+
+    sent: int
+    freed: int
+    buried: int
+
+
+def tend(ledger: Ledger, queue: JobQueue, fleet: Fleet, clock: Clock) -> Tended:
+    """Put right whatever an interrupted process left undone; safe to run at any time."""
+    return Tended(
+        freed=free_orphans(ledger, queue, fleet, clock),
+        buried=bury_given_up(ledger, queue, clock),
+        sent=relay(ledger, queue),
+    )
+
+
+def relay(ledger: Ledger, queue: JobQueue) -> int:
+    """Send the outbox. Stopped between the two calls, it sends again: the worker drops the second."""
+    waiting = ledger.outbox()
+    for episode in waiting:
+        queue.send(Job(episode_id=episode.id))
+        ledger.sent(episode)
+    return len(waiting)
+
+
+def free_orphans(ledger: Ledger, queue: JobQueue, fleet: Fleet, clock: Clock) -> int:
+    """Give back the jobs of workers that are gone, rather than wait for their leases to lapse."""
+    claimed = [
+        episode
+        for state in (State.TRANSCRIBING, State.TRANSCRIBED)
+        for episode in ledger.episodes(state=state)
+        if episode.claim
+    ]
+    alive = {task.id for task in fleet.tasks()} if claimed else set[str]()
+    freed = 0
+    for episode in claimed:
+        if episode.claim and episode.claim.worker not in alive:
+            change = states.given_back(episode, clock(), f"{episode.claim.worker} ended before it was done")
+            if _record(ledger, change):
+                queue.release(
+                    Lease(
+                        job=Job(episode_id=episode.id),
+                        token=episode.claim.token,
+                        until=episode.claim.until,
+                        receives=episode.attempts,
+                    )
+                )
+                freed += 1
+    return freed
+
+
+def bury_given_up(ledger: Ledger, queue: JobQueue, clock: Clock) -> int:
+    """Mark as failed the episodes whose jobs the queue gave up, so that people see it.
+
+    A second job of an episode that somebody works on may have been given up for waiting too often.
+    """
+    episodes = {letter.job.episode_id: ledger.get(letter.job.episode_id) for letter in queue.dead_letters()}
+    buried = 0
+    # Read again: a letter that is gone was redriven by a `retry`, of which the episode does not know yet.
+    for letter in queue.dead_letters() if episodes else []:
+        episode = episodes.get(letter.job.episode_id)
+        if episode and states.delivery(episode, clock()) is Delivery.TAKE:
+            step = episode.step or (episode.failure.step if episode.failure else Step.TRANSCRIBE)
+            reason = f"{episode.failure.reason}; {letter.reason}" if episode.failure else letter.reason
+            buried += _record(ledger, states.failed(episode, step, reason, clock()))
+    return buried
+
+
+def retry(
+    ledger: Ledger, queue: JobQueue, artifacts: ArtifactStore, clock: Clock, episode: Episode
+) -> Episode:
+    """Bring back what failed, was skipped or was rejected. Raises IllegalMove, Conflict."""
+    if not states.may_retry(episode):
+        raise IllegalMove(
+            f"{episode.id} is {episode.state}: there is nothing to retry",
+            "only what failed, was skipped or was rejected can be retried",
+        )
+    for name in states.stale_artifacts(episode):
+        artifacts.delete(episode.artifacts[name])
+    return _requeue(ledger, queue, states.queued(episode, clock(), "retried by hand"))
+
+
+def release(ledger: Ledger, queue: JobQueue, clock: Clock, episode: Episode) -> Episode:
+    """Say yes to what is held. Raises IllegalMove, Conflict."""
+    if episode.state is not State.HELD:
+        raise IllegalMove(f"{episode.id} is {episode.state}, not held")
+    return _requeue(ledger, queue, states.queued(episode, clock(), "released by hand"))
+
+
+def skip(ledger: Ledger, clock: Clock, episode: Episode) -> Episode:
+    """Leave it out, whatever it is doing. Raises IllegalMove, Conflict."""
+    change = states.skipped(episode, clock(), "skipped by hand")
+    ledger.record([change])
+    return change.episode
+
+
+def _requeue(ledger: Ledger, queue: JobQueue, change: Change) -> Episode:
+    # The dead letter goes first: once the episode is queued, `bury_given_up` would act on it.
+    # Its job then waits while the episode is not queued yet, and may be dropped: so one is sent anyway.
+    queue.redrive(change.episode.id)
+    ledger.record([change])
+    relay(ledger, queue)
+    return change.episode
+
+
+def _record(ledger: Ledger, change: Change) -> bool:
+    try:
+        ledger.record([change])
+    except Conflict:
+        return False  # somebody else saw to it
+    return True

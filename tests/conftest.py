@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline.adapters.files import FileStore
+from pipeline.adapters.local_fleet import LocalFleet
+from pipeline.adapters.sqlite import Database, SqliteLedger, SqliteQueue
+from pipeline.ports import ArtifactStore, JobQueue, Ledger
+from pipeline.queueing import Tended, tend
+from tests.builders import FakeClock
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Database:
+    return Database(tmp_path / "proofcast.db")
+
+
+@pytest.fixture
+def ledger(database: Database) -> Ledger:
+    return SqliteLedger(database)
+
+
+@pytest.fixture
+def queue(database: Database, clock: FakeClock) -> JobQueue:
+    return SqliteQueue(database, max_receives=3, clock=clock)
+
+
+@pytest.fixture
+def artifacts(tmp_path: Path) -> ArtifactStore:
+    return FileStore(tmp_path / "artifacts")
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> LocalFleet:
+    return LocalFleet(tmp_path / "workers", tmp_path / "proofcast.toml")
+
+
+@pytest.fixture
+def tended(ledger: Ledger, queue: JobQueue, fleet: LocalFleet, clock: FakeClock) -> Callable[[], Tended]:
+    """Tends once."""
+    return lambda: tend(ledger, queue, fleet, clock)

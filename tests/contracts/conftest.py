@@ -1,0 +1,96 @@
+"""The adapters behind each port: another one is one more line, and passes the same suite."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from pipeline.adapters.files import FileStore
+from pipeline.adapters.local_git import LocalGit
+from pipeline.adapters.sqlite import Database, SqliteLedger, SqliteQueue
+from pipeline.ports import ArtifactStore, Clock, CodeHost, JobQueue, Ledger
+from tests.builders import FakeClock
+from tests.git_site import GitSite
+from tests.workers import LocalWorkers, Workers
+
+
+def sqlite_ledger(folder: Path) -> Ledger:
+    return SqliteLedger(Database(folder / "proofcast.db"))
+
+
+LEDGERS: dict[str, Callable[[Path], Ledger]] = {"sqlite": sqlite_ledger}
+
+
+@pytest.fixture(params=LEDGERS.values(), ids=list(LEDGERS))
+def open_ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Ledger]:
+    """Opens the one ledger of a test, as another process would."""
+    return partial(request.param, tmp_path)
+
+
+@pytest.fixture
+def ledger(open_ledger: Callable[[], Ledger]) -> Ledger:
+    return open_ledger()
+
+
+MAX_RECEIVES = 3
+
+
+def sqlite_queue(folder: Path, clock: Clock) -> JobQueue:
+    return SqliteQueue(Database(folder / "proofcast.db"), MAX_RECEIVES, clock)
+
+
+QUEUES: dict[str, Callable[[Path, Clock], JobQueue]] = {"sqlite": sqlite_queue}
+
+
+@pytest.fixture(params=QUEUES.values(), ids=list(QUEUES))
+def open_queue(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> Callable[[], JobQueue]:
+    """Opens the one queue of a test, which hands a job out three times at most."""
+    return partial(request.param, tmp_path, clock)
+
+
+@pytest.fixture
+def queue(open_queue: Callable[[], JobQueue]) -> JobQueue:
+    return open_queue()
+
+
+def file_store(folder: Path) -> ArtifactStore:
+    return FileStore(folder / "artifacts")
+
+
+STORES: dict[str, Callable[[Path], ArtifactStore]] = {"files": file_store}
+
+
+@pytest.fixture(params=STORES.values(), ids=list(STORES))
+def artifacts(request: pytest.FixtureRequest, tmp_path: Path) -> ArtifactStore:
+    return request.param(tmp_path)
+
+
+def local_git(folder: Path) -> CodeHost:
+    return LocalGit(own=folder / "own")
+
+
+HOSTS: dict[str, Callable[[Path], CodeHost]] = {"local git": local_git}
+
+
+@pytest.fixture(params=HOSTS.values(), ids=list(HOSTS))
+def code_host(request: pytest.FixtureRequest, tmp_path: Path) -> CodeHost:
+    return request.param(tmp_path)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> GitSite:
+    """The repository that reviews are proposed to."""
+    return GitSite.made(tmp_path / "site")
+
+
+FLEETS: dict[str, Callable[[Path], Workers]] = {"processes": LocalWorkers}
+
+
+@pytest.fixture(params=FLEETS.values(), ids=list(FLEETS))
+def workers(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[Workers]:
+    workers: Workers = request.param(tmp_path)
+    yield workers
+    workers.end_all()

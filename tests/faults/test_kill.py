@@ -1,0 +1,205 @@
+"""Every step can be killed at any instruction and run again: the same result, nothing twice."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable, Generator
+from dataclasses import replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from pipeline import config as configs
+from pipeline import polling
+from pipeline.model import Episode, Segment, State, Step, Transcript
+from pipeline.queueing import relay, tend
+from pipeline.wiring import Engine, build
+from worker.loop import Outcome
+from worker.run import work
+
+FEED = """<rss version="2.0"><channel><title>Show</title>
+<item><title>1. One</title><guid>one</guid><enclosure url="{base}/one.mp3" type="audio/mpeg"/></item>
+</channel></rss>"""
+
+CONFIG = """
+[[feed]]
+name = "show"
+url = "{base}/feed.xml"
+backfill = "all"
+[worker]
+lease_s = 1
+"""
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None: ...
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
+    folder = tmp_path_factory.mktemp("served")
+    handler = partial(Quiet, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        Path(folder, "feed.xml").write_text(FEED.format(base=address))
+        Path(folder, "one.mp3").write_bytes(b"ID3 one" * 1000)
+        yield address
+        server.shutdown()
+
+
+class Mortal:
+    """Passes calls on to a port, and dies before or after the one that is fatal."""
+
+    calls = 0
+    fatal: int | None = None
+
+    def __init__(self, port: Any) -> None:
+        self._port = port
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._port, name)
+        return method if name == "presence" or not callable(method) else partial(_called, method)
+
+
+def _called(method: Callable[..., Any], *args: Any, **named: Any) -> Any:
+    _boundary()
+    result = method(*args, **named)
+    _boundary()
+    return result
+
+
+def _boundary() -> None:
+    Mortal.calls += 1
+    if Mortal.calls == Mortal.fatal:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Unwatched:
+    def step(self, episode: Episode, step: Step) -> None: ...
+
+    def progress(self, done: float, total: float | None, speed: float) -> None: ...
+
+    def ended(self, episode: Episode, outcome: Outcome) -> None: ...
+
+
+def hear(audio: Path, episode: dict[str, Any], language: str | None, progress: Any) -> Transcript:
+    """Stands in for Whisper, which takes seconds and touches nothing that this test is about."""
+    progress(1.0, 2.0, 1.0)
+    return Transcript(
+        episode=episode,
+        language="en",
+        duration_s=2.0,
+        model={"name": "none"},
+        speakers={"spk_0": "Speaker 1"},
+        segments=(Segment("spk_0", 0.0, 2.0, audio.read_text()[:7]),),
+    )
+
+
+def mortal(config: Path) -> Engine:
+    engine = build(configs.load(config), config)
+    return replace(
+        engine,
+        ledger=Mortal(engine.ledger),
+        queue=Mortal(engine.queue),
+        artifacts=Mortal(engine.artifacts),
+        code_host=Mortal(engine.code_host),
+    )
+
+
+def whole_way(engine: Engine) -> None:
+    """What `proofcast poll` and `proofcast work --drain` do."""
+    with engine.alone("a poll"):
+        polling.poll(engine.config.feed, engine.fetch_feed, engine.ledger, engine.clock)
+        relay(engine.ledger, engine.queue)
+        tend(engine.ledger, engine.queue, engine.fleet, engine.clock)
+    with engine.alone("a worker"):
+        work(engine, hear, task_id=None, drain=True, watch=Unwatched())
+
+
+def in_child(run: Callable[[], None]) -> int:
+    """Run in a process of its own; what it died of, or its exit code."""
+    child = os.fork()
+    if child == 0:
+        try:
+            run()
+        except BaseException:  # noqa: BLE001 - the child must never get back into pytest
+            traceback.print_exc()
+            os._exit(3)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def fresh(tmp_path: Path, base: str, name: str) -> Path:
+    config = tmp_path / name / "proofcast.toml"
+    config.parent.mkdir()
+    config.write_text(CONFIG.format(base=base))
+    return config
+
+
+def assert_all_is_well(config: Path) -> None:
+    engine = build(configs.load(config), config)
+    episodes = engine.ledger.episodes()
+    assert [episode.state for episode in episodes] == [State.IN_REVIEW]
+    for episode in episodes:
+        history = [event.state for event in engine.ledger.events(episode.id)]
+        entered = [state for before, state in zip([None, *history], history, strict=False) if state != before]
+        assert entered.count(State.DISCOVERED) == 1
+        assert entered.count(State.TRANSCRIBED) == 1
+        assert entered.count(State.IN_REVIEW) == 1
+    depth = engine.queue.depth()
+    assert (depth.waiting, depth.leased, depth.dead) == (0, 0, 0)
+    site = engine.config.data_dir / "site"
+    commits = git(site, "log", "--all", "--format=%an %s").splitlines()
+    assert sorted(commits) == [
+        "Proofcast Add transcript of episode 1: 1. One",
+        "Proofcast Start the site",
+    ]
+    assert len(git(site, "branch", "--list", "transcript/*").splitlines()) == 1
+    left = [path.name for path in engine.config.data_dir.rglob("*") if path.suffix in (".tmp", ".part")]
+    assert left == []
+
+
+def git(site: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", "-C", str(site), *arguments], capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def boundaries(config: Path) -> int:
+    """How many there are on an undisturbed way."""
+    told, tell = os.pipe()
+
+    def run() -> None:
+        whole_way(mortal(config))
+        os.write(tell, str(Mortal.calls).encode())
+
+    assert in_child(run) == 0
+    return int(os.read(told, 100))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs fork and SIGKILL")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_killed_at_every_boundary_and_run_again(tmp_path: Path, base: str) -> None:
+    first = fresh(tmp_path, base, "undisturbed")
+    count = boundaries(first)
+    assert_all_is_well(first)
+    assert count > 50
+    for fatal in range(1, count + 1):
+        config = fresh(tmp_path, base, f"killed-at-{fatal}")
+
+        def doomed(config: Path = config, fatal: int = fatal) -> None:
+            Mortal.fatal = fatal
+            whole_way(mortal(config))
+
+        # The heartbeat's thread makes calls as well, so the last few numbers may never be reached.
+        assert in_child(doomed) in (-signal.SIGKILL, 0)
+        assert in_child(lambda config=config: whole_way(build(configs.load(config), config))) == 0
+        assert_all_is_well(config)

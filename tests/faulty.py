@@ -1,0 +1,71 @@
+"""Ports that let a test end the program, or fail, between two calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar, cast
+
+Port = TypeVar("Port")
+
+
+class Crash(BaseException):
+    """The process is gone: nothing in it may catch this."""
+
+
+class Outage:
+    """Ends the program at the n-th call (from 0) to the ports it guards, before it or just after."""
+
+    def __init__(self, at: int, *, after: bool = False) -> None:
+        self._left = at
+        self._after = after
+        self.came = False
+
+    def guard(self, port: Port) -> Port:
+        return _wrapped(port, self._call)
+
+    def _call(self, name: str, method: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        self._left -= 1
+        if self._left == -1 and not self._after:
+            self.came = True
+            raise Crash(name)
+        result = method(*arguments, **options)
+        if self._left == -1:
+            self.came = True
+            raise Crash(name)
+        return result
+
+
+def failing(port: Port, name: str, error: Exception, times: int = 1) -> Port:
+    """A port of which one method fails so many times."""
+    left = times
+
+    def call(called: str, method: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        nonlocal left
+        if called == name and left:
+            left -= 1
+            raise error
+        return method(*arguments, **options)
+
+    return _wrapped(port, call)
+
+
+def then(port: Port, name: str, act: Callable[[], object]) -> Port:
+    """A port that lets somebody else act once, just after one of its methods returned."""
+    waiting = [act]
+
+    def call(called: str, method: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        result = method(*arguments, **options)
+        if called == name and waiting:
+            waiting.pop()()
+        return result
+
+    return _wrapped(port, call)
+
+
+def _wrapped(port: Port, call: Callable[..., Any]) -> Port:
+    class Wrapped:
+        def __getattr__(self, name: str) -> Any:
+            return partial(call, name, getattr(port, name))
+
+    return cast(Port, Wrapped())

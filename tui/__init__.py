@@ -1,0 +1,1 @@
+"""Reserved: the dashboard, which shows what `pipeline.status` reads."""

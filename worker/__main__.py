@@ -1,0 +1,48 @@
+"""`python -m worker`: a worker as the fleet starts it, told what to do by its arguments alone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+import click
+
+from pipeline import config as configs
+from pipeline.cli import complain
+from pipeline.console import say
+from pipeline.errors import ProofcastError
+from pipeline.wiring import build
+from worker.run import Speech, work
+from worker.watching import LogWatch, log_to_stderr
+
+
+@click.command()
+@click.option("--config", type=click.Path(path_type=Path), required=True)
+@click.option("--id", "task_id", help="The name the fleet knows this worker by.")
+@click.option("--drain/--stay", help="End when the queue is empty.")
+@click.option("--with-parent", is_flag=True, help="End when standard input does.")
+def main(config: Path, task_id: str | None, drain: bool, with_parent: bool) -> None:
+    """Work on the queue of a config."""
+    log_to_stderr("%(asctime)s %(message)s")
+    if with_parent:
+        threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        engine = build(configs.load(config), config.resolve())
+        well = work(engine, Speech(engine, say), task_id=task_id, drain=drain, watch=LogWatch())
+    except ProofcastError as error:
+        complain(error)
+        sys.exit(error.exit_code)
+    sys.exit(0 if well else 1)
+
+
+def _end_with_parent() -> None:
+    while os.read(0, 1024):  # not sys.stdin: its lock would be held at the interpreter's end
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""The commands that need a speech model: `transcribe` and `work`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+
+import click
+import msgspec
+
+from pipeline import config as configs
+from pipeline.console import config_option, engine, say
+from pipeline.errors import ConfigError
+from pipeline.formats import FORMATS
+from worker.models import choose
+from worker.run import Speech, work_many
+from worker.run import work as run
+from worker.watching import BarWatch, LogWatch, log_to_stderr
+from worker.whisper import Whisper
+
+_KINDS = ("json", "vtt", "srt", "txt", "md")
+
+
+@click.command()
+@click.argument("audio", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Write files there.")
+@click.option("--format", "formats", help="Of json,vtt,srt,txt,md (default: txt; with -o: all of them).")
+@click.option("--model", help="Any faster-whisper model or a folder; 'packaged' for the small one inside.")
+@click.option("--language", metavar="CODE", help="Such as 'en' (default: detected).")
+@config_option
+@click.pass_context
+def transcribe(
+    ctx: click.Context,
+    audio: Path,
+    output: Path | None,
+    formats: str | None,
+    model: str | None,
+    language: str | None,
+) -> None:
+    """Transcribe one AUDIO file, to try it out: no feed, no queue, no review.
+
+    Prints the transcript, or writes one file for each format into the folder given with -o.
+    """
+    kinds = _kinds(formats, output)
+    settings = _settings(ctx)
+    if model:
+        settings = msgspec.structs.replace(settings, model=model)
+    if output:
+        output.mkdir(parents=True, exist_ok=True)
+    whisper = Whisper(choose(settings, language, say), settings.beam_size)
+    with BarWatch() if sys.stderr.isatty() else nullcontext(LogWatch()) as watch:
+        if isinstance(watch, BarWatch):
+            watch.begin(audio.name)
+        made = whisper.transcribe(audio, {"title": audio.stem}, language, watch.progress)
+    if output is None:
+        click.echo(FORMATS[kinds[0]](made), nl=False)
+        return
+    for kind in kinds:
+        path = output / f"{audio.stem}.{kind}"
+        path.write_text(FORMATS[kind](made), encoding="utf-8")
+        click.echo(path)
+
+
+def _kinds(formats: str | None, output: Path | None) -> Sequence[str]:
+    kinds: Sequence[str] = ("txt",)
+    if formats:
+        kinds = formats.split(",")
+    elif output:
+        kinds = _KINDS
+    for kind in kinds:
+        if kind not in _KINDS:
+            raise click.BadParameter(f"'{kind}' is none of {', '.join(_KINDS)}", param_hint="--format")
+    if output is None and len(kinds) > 1:
+        raise click.UsageError("several formats need a folder for their files: -o DIR")
+    return kinds
+
+
+def _settings(ctx: click.Context) -> configs.Transcribe:
+    """The config's, where there is a config: this command does without."""
+    try:
+        path = configs.find(ctx.meta.get("config"))
+    except ConfigError:
+        return configs.Transcribe()
+    return configs.load(path).transcribe
+
+
+@click.command()
+@click.option("--drain", is_flag=True, help="End when the queue is empty.")
+@click.option("--jobs", type=click.IntRange(min=1), default=1, help="So many workers (default: 1).")
+@config_option
+@click.pass_context
+def work(ctx: click.Context, drain: bool, jobs: int) -> None:
+    """Work on the queue: download, transcribe, open reviews.
+
+    Stays until it is told to end (Ctrl-C, SIGTERM: the job in hand is given back), or with --drain
+    until the queue is empty. Exit code 1 when an episode failed, 75 when a worker is running already.
+    """
+    at = engine(ctx)
+    bars = jobs == 1 and sys.stderr.isatty()
+    if not bars:
+        log_to_stderr("%(message)s")
+    with at.alone("a worker"):
+        if jobs > 1:
+            well = work_many(at, jobs, drain)
+        else:
+            with BarWatch() if bars else nullcontext(LogWatch()) as watch:
+                well = run(at, Speech(at, say), task_id=None, drain=drain, watch=watch)
+    if not well:
+        say("not everything worked out: 'proofcast episodes' says what and why")
+        ctx.exit(1)

@@ -1,0 +1,279 @@
+"""One job at a time: lease it, do what is left to do, and say how it ended.
+
+Every step stores what it made before the ledger hears of it, so a successor goes on where a killed
+worker stopped, and a lost lease ends the work without another write.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Protocol
+
+from pipeline import states
+from pipeline.errors import (
+    AudioError,
+    Conflict,
+    DownloadError,
+    LeaseLost,
+    ModelError,
+    ProofcastError,
+    StorageFull,
+)
+from pipeline.formats import FORMATS, read_transcript, transcript_json
+from pipeline.handle import Handle
+from pipeline.model import Episode, Failure, Lease, Progress, State, Step, Transcript
+from pipeline.ports import ArtifactStore, Clock, FetchAudio, JobQueue, Ledger
+from pipeline.publishing import Publisher
+from pipeline.states import Delivery
+from worker.heartbeat import Heartbeat
+
+log = logging.getLogger("proofcast.worker")
+
+CAPTIONS = ("vtt", "srt", "txt", "md")  #: stored beside every transcript, for people to fetch
+_BACK_OFF_S = 30.0
+
+
+class Outcome(StrEnum):
+    """How one turn of the loop ended."""
+
+    DONE = "done"
+    FAILED = "failed"
+    RETRY = "will be tried again"
+    NOTHING = "nothing to do"
+
+
+class Stopped(Exception):
+    """The worker was told to end."""
+
+
+class Transcribe(Protocol):
+    """Speech to transcript; `progress` is called often, and may raise to stop the work."""
+
+    def __call__(
+        self,
+        audio: Path,
+        episode: dict[str, Any],
+        language: str | None,
+        progress: Callable[[float, float, float], None],
+    ) -> Transcript: ...
+
+
+class Watch(Protocol):
+    """Whoever shows people what the worker does."""
+
+    def step(self, episode: Episode, step: Step) -> None: ...
+
+    def progress(self, done: float, total: float | None, speed: float) -> None: ...
+
+    def ended(self, episode: Episode, outcome: Outcome) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """What a worker works with."""
+
+    worker: str
+    ledger: Ledger
+    queue: JobQueue
+    artifacts: ArtifactStore
+    publisher: Publisher
+    fetch_audio: Callable[[Episode], FetchAudio]
+    transcribe: Transcribe
+    clock: Clock
+    scratch: Path
+    lease_s: float
+    max_attempts: int
+    stopping: Callable[[], bool]
+    watch: Watch
+
+
+def work_one(desk: Desk) -> Outcome | None:
+    """Work on the next job; None when none is ready. Raises StorageFull, ModelError, Stopped."""
+    lease = desk.queue.lease(desk.lease_s)
+    if lease is None:
+        return None
+    episode = desk.ledger.get(lease.job.episode_id)
+    match states.delivery(episode, desk.clock()):
+        case Delivery.DROP:
+            desk.queue.complete(lease)
+            return Outcome.NOTHING
+        case Delivery.WAIT:
+            until = episode.claim.until if episode and episode.claim else 0.0
+            desk.queue.release(lease, max(0.0, until - desk.clock()))
+            return Outcome.NOTHING
+        case Delivery.TAKE:
+            assert episode is not None
+            return _take(desk, lease, episode)
+
+
+def _take(desk: Desk, lease: Lease, episode: Episode) -> Outcome:
+    change = states.claimed(episode, desk.worker, lease, desk.clock())
+    try:
+        desk.ledger.record([change])
+    except Conflict:
+        desk.queue.release(lease, 1.0)
+        return Outcome.NOTHING
+    assert change.episode.claim is not None
+    heart = Heartbeat(desk.ledger, desk.queue, lease, change.episode.claim, desk.lease_s)
+    handle = Handle(desk.ledger, change.episode)
+    try:
+        with heart.beating():
+            outcome = _attempt(desk, lease, handle, heart)
+    except LeaseLost as error:  # another worker's now, or skipped by hand: nothing more may be written
+        log.warning("%s: %s", handle.episode.id, error)
+        return Outcome.NOTHING
+    desk.watch.ended(handle.episode, outcome)
+    return outcome
+
+
+def _attempt(desk: Desk, lease: Lease, handle: Handle, heart: Heartbeat) -> Outcome:
+    try:
+        _work(desk, handle, heart)
+    except LeaseLost:
+        raise
+    except (Stopped, StorageFull, ModelError) as reason:  # not the episode's fault: the worker ends
+        _give_back(desk, lease, handle, str(reason) or "the worker was stopped", delay=0)
+        raise
+    except AudioError as error:
+        return _fail(desk, lease, handle, Step.DECODE, error)
+    except DownloadError as error:
+        if error.permanent:
+            return _fail(desk, lease, handle, Step.DOWNLOAD, error)
+        return _try_again(desk, lease, handle, error)
+    except ProofcastError as error:
+        return _try_again(desk, lease, handle, error)
+    except Exception as error:
+        # One episode that trips over a bug must not take the others down with it.
+        log.exception("%s: unexpected", handle.episode.id)
+        return _try_again(desk, lease, handle, error)
+    desk.queue.complete(lease)
+    return Outcome.DONE
+
+
+def _fail(desk: Desk, lease: Lease, handle: Handle, step: Step, error: Exception) -> Outcome:
+    handle.write(lambda episode: states.failed(episode, step, str(error), desk.clock()))
+    desk.queue.complete(lease)
+    return Outcome.FAILED
+
+
+def _try_again(desk: Desk, lease: Lease, handle: Handle, error: Exception) -> Outcome:
+    """Another time, a while later; the last time, the job goes where people see it."""
+    step = handle.episode.step or Step.TRANSCRIBE
+    reason = str(error) if isinstance(error, ProofcastError) else f"unexpected {error!r}"
+    if handle.episode.failures + 1 >= desk.max_attempts:
+        handle.write(lambda episode: states.failed(episode, step, reason, desk.clock()))
+        desk.queue.bury(lease, reason)
+        return Outcome.FAILED
+    failure = Failure(step=step, reason=reason, at=desk.clock())
+    _give_back(desk, lease, handle, reason, _BACK_OFF_S * 2**handle.episode.failures, failure)
+    return Outcome.RETRY
+
+
+def _give_back(
+    desk: Desk, lease: Lease, handle: Handle, reason: str, delay: float, failure: Failure | None = None
+) -> None:
+    try:
+        handle.write(lambda episode: states.given_back(episode, desk.clock(), reason, failure))
+    except (Conflict, StorageFull) as error:  # the lease lapses by itself where nothing can be written
+        log.warning("%s: could not be given back: %s", handle.episode.id, error)
+    else:
+        desk.queue.release(lease, delay)
+
+
+def _work(desk: Desk, handle: Handle, heart: Heartbeat) -> None:
+    if handle.episode.state is not State.TRANSCRIBED:
+        audio = _audio(desk, handle, heart)
+        transcript = _transcript(desk, handle, heart, audio)
+        _store(desk, handle, transcript)
+    _step(desk, handle, Step.REVIEW)
+    heart.check()
+    desk.publisher.publish(handle)
+
+
+def _audio(desk: Desk, handle: Handle, heart: Heartbeat) -> Path:
+    """The episode's audio as a file, downloaded unless an earlier attempt did."""
+    key = _key(handle.episode, "audio")
+    there = desk.artifacts.fetch(key)
+    if there:
+        return there
+    _step(desk, handle, Step.DOWNLOAD)
+    episode = handle.episode
+    if episode.enclosure is None:
+        raise DownloadError("the episode's audio is gone, and no feed says where it is", permanent=True)
+    desk.scratch.mkdir(parents=True, exist_ok=True)
+    path = desk.scratch / episode.id
+
+    def progress(done: int, total: int | None) -> None:
+        _go_on(desk, heart)
+        desk.watch.progress(done, total, 0.0)
+
+    desk.fetch_audio(episode)(episode.enclosure.url, path, progress)
+    desk.artifacts.put_file(key, path)
+    path.unlink(missing_ok=True)
+    stored = desk.artifacts.fetch(key)
+    assert stored is not None
+    return stored
+
+
+def _transcript(desk: Desk, handle: Handle, heart: Heartbeat, audio: Path) -> Transcript:
+    """The episode's transcript, made unless an earlier attempt stored it."""
+    stored = desk.artifacts.get(_key(handle.episode, "transcript.json"))
+    if stored:
+        return read_transcript(stored)
+    _step(desk, handle, Step.TRANSCRIBE, audio=_key(handle.episode, "audio"))
+
+    def progress(done: float, total: float, speed: float) -> None:
+        _go_on(desk, heart)
+        heart.progress = Progress(done_s=done, total_s=total, speed=speed, at=desk.clock())
+        desk.watch.progress(done, total, speed)
+
+    return desk.transcribe(audio, about(handle.episode), handle.episode.language, progress)
+
+
+def _store(desk: Desk, handle: Handle, transcript: Transcript) -> None:
+    _step(desk, handle, Step.STORE)
+    made = {"transcript": _key(handle.episode, "transcript.json")}
+    desk.artifacts.put(made["transcript"], transcript_json(transcript).encode())
+    for name in CAPTIONS:
+        made[name] = _key(handle.episode, f"transcript.{name}")
+        desk.artifacts.put(made[name], FORMATS[name](transcript).encode())
+    handle.write(
+        lambda episode: states.transcribed(
+            episode, {**episode.artifacts, **made}, transcript.duration_s, desk.clock()
+        )
+    )
+
+
+def _step(desk: Desk, handle: Handle, step: Step, **artifacts: str) -> None:
+    handle.write(lambda episode: states.at_step(episode, step, desk.clock(), **artifacts))
+    desk.watch.step(handle.episode, step)
+
+
+def _go_on(desk: Desk, heart: Heartbeat) -> None:
+    heart.check()
+    if desk.stopping():
+        raise Stopped
+
+
+def _key(episode: Episode, name: str) -> str:
+    return f"{episode.feed}/{episode.id}/{name}"
+
+
+def about(episode: Episode) -> dict[str, Any]:
+    """What the transcript document says of its episode."""
+    facts = {
+        "id": episode.id,
+        "feed": episode.feed,
+        "guid": episode.guid,
+        "number": episode.number,
+        "season": episode.season,
+        "title": episode.title,
+        "published": episode.published,
+        "link": episode.link,
+        "duration_s": episode.duration_s,
+    }
+    return {key: value for key, value in facts.items() if value is not None}

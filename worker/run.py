@@ -1,0 +1,124 @@
+"""A worker process: one at a time on a machine, until there is nothing to do or it is told to end."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pipeline.adapters.local_fleet import new_task_id
+from pipeline.model import Transcript
+from pipeline.queueing import tend
+from pipeline.wiring import Engine
+from worker.loop import Desk, Outcome, Stopped, Transcribe, Watch, work_one
+from worker.models import choose
+from worker.whisper import Whisper
+
+_IDLE_S = 2.0
+
+
+class Speech:
+    """Whisper as the config wants it, loaded when the first episode needs it."""
+
+    def __init__(self, engine: Engine, say: Callable[[str], None]) -> None:
+        self._config = engine.config.transcribe
+        self._say = say
+        self._loaded: dict[bool, Whisper] = {}
+
+    def __call__(
+        self,
+        audio: Path,
+        episode: dict[str, Any],
+        language: str | None,
+        progress: Callable[[float, float, float], None],
+    ) -> Transcript:
+        english = language is None or language.lower().startswith("en")
+        if english not in self._loaded:
+            self._loaded[english] = Whisper(choose(self._config, language, self._say), self._config.beam_size)
+        return self._loaded[english].transcribe(audio, episode, language, progress)
+
+
+def work(engine: Engine, transcribe: Transcribe, *, task_id: str | None, drain: bool, watch: Watch) -> bool:
+    """Work on one job after another; with `drain`, until none is ready or being worked on.
+
+    Says whether all went well. Raises StorageFull and ModelError, after the job in hand was given back.
+    """
+    stopping = threading.Event()
+    name = task_id or new_task_id()
+    with engine.fleet.presence(name), _signals(stopping):
+        desk = _desk(engine, transcribe, name, stopping, watch)
+        return _loop(engine, desk, drain, stopping)
+
+
+def _desk(engine: Engine, transcribe: Transcribe, name: str, stopping: threading.Event, watch: Watch) -> Desk:
+    return Desk(
+        worker=name,
+        ledger=engine.ledger,
+        queue=engine.queue,
+        artifacts=engine.artifacts,
+        publisher=engine.publisher,
+        fetch_audio=engine.fetch_audio,
+        transcribe=transcribe,
+        clock=engine.clock,
+        scratch=engine.scratch,
+        lease_s=engine.config.worker.lease_s,
+        max_attempts=engine.config.worker.max_attempts,
+        stopping=stopping.is_set,
+        watch=watch,
+    )
+
+
+def _loop(engine: Engine, desk: Desk, drain: bool, stopping: threading.Event) -> bool:
+    well = True
+    tend(engine.ledger, engine.queue, engine.fleet, engine.clock)
+    try:
+        while not stopping.is_set():
+            outcome = work_one(desk)
+            well &= outcome not in (Outcome.FAILED, Outcome.RETRY)
+            if outcome is None:
+                tend(engine.ledger, engine.queue, engine.fleet, engine.clock)
+                if drain and not engine.queue.depth().leased and not engine.ledger.outbox():
+                    break
+                stopping.wait(0.2 if drain else _IDLE_S)
+    except Stopped:
+        pass
+    return well
+
+
+@contextmanager
+def _signals(stopping: threading.Event) -> Generator[None]:
+    """SIGTERM and the first Ctrl-C end the work in order; a second Ctrl-C ends it at once."""
+
+    def stop(number: int, _: object) -> None:
+        if number == signal.SIGINT and stopping.is_set():
+            raise KeyboardInterrupt
+        stopping.set()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def work_many(engine: Engine, jobs: int, drain: bool) -> bool:
+    """Several workers, each a process of its own; they end with this one."""
+    command = [sys.executable, "-P", "-m", "worker", "--config", str(engine.config_file)]
+    command += ["--drain"] if drain else []
+    stopping = threading.Event()
+    # A child ends when its standard input does: even a kill of this process is noticed.
+    children = [subprocess.Popen([*command, "--with-parent"], stdin=subprocess.PIPE) for _ in range(jobs)]
+    with _signals(stopping):
+        while any(child.poll() is None for child in children):
+            if stopping.wait(0.2):
+                for child in children:
+                    child.terminate()
+                break
+        codes = [child.wait() for child in children]
+    return not any(codes)
