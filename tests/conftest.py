@@ -9,8 +9,11 @@ from pipeline.adapters.files import FileStore
 from pipeline.adapters.local_fleet import LocalFleet
 from pipeline.adapters.sqlite import Database, SqliteLedger, SqliteQueue
 from pipeline.ports import ArtifactStore, JobQueue, Ledger
-from pipeline.queueing import Tended, tend
+from pipeline.queueing import Tended, relay, tend
 from tests.builders import FakeClock
+from tests.scenes import queued
+from tests.studio import Studio, Watcher, a_desk
+from worker.loop import Desk
 
 
 @pytest.fixture
@@ -47,3 +50,24 @@ def fleet(tmp_path: Path) -> LocalFleet:
 def tended(ledger: Ledger, queue: JobQueue, fleet: LocalFleet, clock: FakeClock) -> Callable[[], Tended]:
     """Tends once."""
     return lambda: tend(ledger, queue, fleet, clock)
+
+
+@pytest.fixture
+def studio() -> Studio:
+    return Studio()
+
+
+@pytest.fixture
+def watcher() -> Watcher:
+    return Watcher()
+
+
+@pytest.fixture
+def desk(
+    database: Database, clock: FakeClock, tmp_path: Path, studio: Studio, watcher: Watcher, ledger: Ledger
+) -> Desk:
+    """worker-1's, with one episode on the queue."""
+    desk = a_desk(tmp_path, database, clock, studio, watcher)
+    queued(ledger)
+    relay(ledger, desk.queue)
+    return desk

@@ -14,36 +14,32 @@ class Crash(BaseException):
 
 
 class Outage:
-    """Ends the program at the n-th call (from 0) to the ports it guards, before it or just after."""
+    """Ends the program just before its n-th call, from 0, to the ports it guards.
 
-    def __init__(self, at: int, *, after: bool = False) -> None:
+    That is also just after the call before it.
+    """
+
+    def __init__(self, at: int) -> None:
         self._left = at
-        self._after = after
-        self.came = False
 
     def guard(self, port: Port) -> Port:
         return _wrapped(port, self._call)
 
     def _call(self, name: str, method: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         self._left -= 1
-        if self._left == -1 and not self._after:
-            self.came = True
+        if self._left < 0:
             raise Crash(name)
-        result = method(*arguments, **options)
-        if self._left == -1:
-            self.came = True
-            raise Crash(name)
-        return result
+        return method(*arguments, **options)
 
 
-def failing(port: Port, name: str, error: Exception, times: int = 1) -> Port:
-    """A port of which one method fails so many times."""
-    left = times
+def failing(port: Port, name: str, error: Exception, *, times: int = 1, after: int = 0) -> Port:
+    """A port of which one method fails so many times, after so many good calls."""
+    calls = 0
 
     def call(called: str, method: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-        nonlocal left
-        if called == name and left:
-            left -= 1
+        nonlocal calls
+        calls += called == name
+        if called == name and after < calls <= after + times:
             raise error
         return method(*arguments, **options)
 

@@ -55,7 +55,6 @@ def test_nothing_else_can_be_retried(
         queueing.retry(ledger, queue, artifacts, clock, an_episode(state=state))
 
 
-@pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("call", range(6))
 def test_a_retry_that_was_cut_off_is_made_or_can_be_made_again(
     ledger: Ledger,
@@ -64,10 +63,9 @@ def test_a_retry_that_was_cut_off_is_made_or_can_be_made_again(
     clock: FakeClock,
     tended: Callable[[], Tended],
     call: int,
-    after: bool,
 ) -> None:
     episode = failed_for_good(ledger, queue, clock)
-    outage = Outage(call, after=after)
+    outage = Outage(call)
     try:
         queueing.retry(outage.guard(ledger), outage.guard(queue), artifacts, clock, episode)
     except Crash:

@@ -73,7 +73,8 @@ def main() -> None:
         mine, theirs = ours(database), bare(folder)
         took, base = seconds(mine), seconds(theirs)
         print(
-            f"lease + complete   {JOBS / took:8,.0f} a second   bare SQLite {JOBS / base:,.0f}   ratio {base / took:.2f}"
+            f"lease + complete   {JOBS / took:8,.0f} a second   bare SQLite {JOBS / base:,.0f}"
+            f"   ratio {base / took:.2f}"
         )
         ledger = SqliteLedger(database)
         print(f"record             {EPISODES / seconds(lambda: fill(ledger)):8,.0f} episodes a second")

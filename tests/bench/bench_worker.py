@@ -12,14 +12,16 @@ import argparse
 import statistics
 import tempfile
 import time
+import wave
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 from faster_whisper import WhisperModel
 
 import pipeline.sample
 from pipeline.config import Transcribe
-from worker.audio import probe
+from worker.audio import RATE, decode
 from worker.models import choose
 from worker.whisper import Whisper
 
@@ -27,11 +29,17 @@ MINUTES = 10
 
 
 def ten_minutes(folder: Path) -> Path:
-    """The sample show over and over; decoders read MP3 files that follow each other as one."""
+    """The sample show over and over, as one WAV: of MP3 files that follow each other, faster-whisper
+    by itself hears only the first."""
     episodes = sorted(Path(pipeline.sample.__file__).parent.glob("episode-*.mp3"))
-    once = sum(probe(path).duration_s or 0 for path in episodes)
-    path = folder / "ten-minutes.mp3"
-    path.write_bytes(b"".join(each.read_bytes() for each in episodes) * round(MINUTES * 60 / once))
+    once = np.concatenate([block for path in episodes for block in decode(path)])
+    path = folder / "ten-minutes.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        for _ in range(round(MINUTES * 60 * RATE / len(once))):
+            file.writeframes((once * 32767).astype(np.int16).tobytes())
     return path
 
 

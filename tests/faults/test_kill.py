@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Generator
 from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -24,6 +25,11 @@ from pipeline.queueing import relay, tend
 from pipeline.wiring import Engine, build
 from worker.loop import Outcome
 from worker.run import work
+
+pytestmark = [
+    pytest.mark.skipif(sys.platform == "win32", reason="needs fork and SIGKILL"),
+    pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning"),
+]
 
 FEED = """<rss version="2.0"><channel><title>Show</title>
 <item><title>1. One</title><guid>one</guid><enclosure url="{base}/one.mp3" type="audio/mpeg"/></item>
@@ -48,7 +54,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
     folder = tmp_path_factory.mktemp("served")
     handler = partial(Quiet, directory=str(folder))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_port}"
         Path(folder, "feed.xml").write_text(FEED.format(base=address))
         Path(folder, "one.mp3").write_bytes(b"ID3 one" * 1000)
@@ -125,8 +131,8 @@ def whole_way(engine: Engine) -> None:
         work(engine, hear, task_id=None, drain=True, watch=Unwatched())
 
 
-def in_child(run: Callable[[], None]) -> int:
-    """Run in a process of its own; what it died of, or its exit code."""
+def started(run: Callable[[], None]) -> int:
+    """Run in a process of its own; its number."""
     child = os.fork()
     if child == 0:
         try:
@@ -135,7 +141,16 @@ def in_child(run: Callable[[], None]) -> int:
             traceback.print_exc()
             os._exit(3)
         os._exit(0)
+    return child
+
+
+def ended(child: int) -> int:
+    """What it died of, or its exit code."""
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def in_child(run: Callable[[], None]) -> int:
+    return ended(started(run))
 
 
 def fresh(tmp_path: Path, base: str, name: str) -> Path:
@@ -173,6 +188,10 @@ def git(site: Path, *arguments: str) -> str:
     return done.stdout
 
 
+def undisturbed(config: Path) -> None:
+    whole_way(build(configs.load(config), config))
+
+
 def boundaries(config: Path) -> int:
     """How many there are on an undisturbed way."""
     told, tell = os.pipe()
@@ -185,8 +204,6 @@ def boundaries(config: Path) -> int:
     return int(os.read(told, 100))
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs fork and SIGKILL")
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_killed_at_every_boundary_and_run_again(tmp_path: Path, base: str) -> None:
     first = fresh(tmp_path, base, "undisturbed")
     count = boundaries(first)
@@ -201,5 +218,22 @@ def test_killed_at_every_boundary_and_run_again(tmp_path: Path, base: str) -> No
 
         # The heartbeat's thread makes calls as well, so the last few numbers may never be reached.
         assert in_child(doomed) in (-signal.SIGKILL, 0)
-        assert in_child(lambda config=config: whole_way(build(configs.load(config), config))) == 0
+        assert in_child(partial(undisturbed, config)) == 0
         assert_all_is_well(config)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_killed_at_random_times_until_it_gets_through(tmp_path: Path, base: str, seed: int) -> None:
+    config = fresh(tmp_path, base, "killed")
+    chance = random.Random(seed)
+    for patience in range(1, 16):
+        child = started(partial(undisturbed, config))
+        killer = threading.Timer(chance.uniform(0, 0.04 * patience), os.kill, (child, signal.SIGKILL))
+        killer.start()
+        code = ended(child)
+        killer.cancel()
+        killer.join()
+        if code == 0:
+            break
+    assert in_child(partial(undisturbed, config)) == 0
+    assert_all_is_well(config)

@@ -1,0 +1,102 @@
+"""A worker's desk with real stores and a real site, but audio and speech as a test wants them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipeline.adapters.files import FileStore
+from pipeline.adapters.local_git import LocalGit
+from pipeline.adapters.sqlite import Database, SqliteLedger, SqliteQueue
+from pipeline.config import Config, Feed
+from pipeline.model import Episode, Step, Transcript
+from pipeline.ports import Clock, FetchAudio
+from pipeline.publishing import Publisher
+from tests.builders import a_transcript
+from worker.loop import Desk, Outcome
+
+Progress = Callable[[float, float, float], None]
+
+
+def nothing() -> None:
+    pass
+
+
+@dataclass
+class Studio:
+    """Audio and speech recognition as a test wants them; counts what was asked of it."""
+
+    on_download: Callable[[], None] = nothing
+    on_transcribe: Callable[[], None] = nothing
+    did: list[str] = field(default_factory=list[str])
+
+    def fetch_audio(self, episode: Episode) -> FetchAudio:
+        def download(url: str, path: Path, progress: Callable[[int, int | None], None]) -> None:
+            self.did.append(url)
+            self.on_download()
+            path.write_bytes(b"audio")
+            progress(5, 5)
+
+        return download
+
+    def transcribe(
+        self, audio: Path, episode: dict[str, Any], language: str | None, progress: Progress
+    ) -> Transcript:
+        self.did.append("transcribe")
+        assert audio.read_bytes() == b"audio"
+        self.on_transcribe()
+        progress(31.0, 62.0, 2.0)
+        return a_transcript(episode=episode)
+
+
+@dataclass
+class Watcher:
+    """Notes what it is shown."""
+
+    seen: list[object] = field(default_factory=list[object])
+
+    def step(self, episode: Episode, step: Step) -> None:
+        self.seen.append(step)
+
+    def progress(self, done: float, total: float | None, speed: float) -> None:
+        pass
+
+    def ended(self, episode: Episode, outcome: Outcome) -> None:
+        self.seen.append((episode.state, outcome))
+
+
+def a_desk(folder: Path, database: Database, clock: Clock, studio: Studio, watcher: Watcher) -> Desk:
+    """worker-1's; a site of its own is made on first use."""
+    config = Config(root=str(folder), data="data", feed=[Feed(name="show")])
+    ledger = SqliteLedger(database)
+    artifacts = FileStore(folder / "artifacts")
+    return Desk(
+        worker="worker-1",
+        ledger=ledger,
+        queue=SqliteQueue(database, max_receives=20, clock=clock),
+        artifacts=artifacts,
+        publisher=Publisher(
+            config=config,
+            ledger=ledger,
+            artifacts=artifacts,
+            code_host=LocalGit(own=folder / "data" / "site"),
+            clock=clock,
+        ),
+        fetch_audio=studio.fetch_audio,
+        transcribe=studio.transcribe,
+        clock=clock,
+        scratch=folder / "scratch",
+        lease_s=60,
+        max_attempts=3,
+        stopping=lambda: False,
+        watch=watcher,
+    )
+
+
+def raising(error: Exception) -> Callable[[], None]:
+    def fail() -> None:
+        raise error
+
+    return fail
