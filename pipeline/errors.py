@@ -54,16 +54,16 @@ class DownloadError(ProofcastError):
         self.status = status
 
 
-class LanguageError(ProofcastError):
-    """The speech model at hand does not know the episode's language."""
-
-
 class AudioError(ProofcastError):
     """The audio can't be used: not audio, damaged, empty, silent. Trying again won't help."""
 
 
 class ModelError(ProofcastError):
     """The speech model can't be had or can't do what was asked."""
+
+
+class LanguageError(ModelError):
+    """The model at hand does not know an episode's language; it may well know the next one's."""
 
 
 class CodeHostError(ProofcastError):

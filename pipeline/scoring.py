@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 _CURLY = "\N{RIGHT SINGLE QUOTATION MARK}"
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
@@ -10,7 +11,7 @@ _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 
 def words_of(text: str) -> list[str]:
     """Words as compared: case and punctuation don't count, apostrophes within words do."""
-    return _WORD.findall(text.replace(_CURLY, "'").casefold())
+    return _WORD.findall(unicodedata.normalize("NFC", text).replace(_CURLY, "'").casefold())
 
 
 def word_error_rate(truth: str, heard: str) -> float:

@@ -186,8 +186,8 @@ def test_probe_reads_the_header(tmp_path: Path) -> None:
 
 
 REFUSED = {
-    "nothing.mp3": (b"", "nothing.mp3 is empty"),
-    "page.mp3": (b"<html><title>404</title></html>" * 300, "page.mp3 is not audio"),
+    "nothing.mp3": (b"", "the file is empty"),
+    "page.mp3": (b"<html><title>404</title></html>" * 300, "the file is not audio"),
     "cut.mp3": (b"ID3\x04\x00\x00\x00\x00\x00\x23" + b"\x00" * 150 + b"\xff\xfb\x50", "is not audio"),
 }
 
@@ -213,7 +213,7 @@ def test_a_header_without_samples_is_refused(tmp_path: Path) -> None:
     data = path.read_bytes()
     path.write_bytes(data[: data.index(b"\xff\xf8") + 16])  # the start of the first frame
     assert probe(path).codec == "flac"
-    with pytest.raises(AudioError, match=r"show\.flac holds no audio"):
+    with pytest.raises(AudioError, match="the file holds no audio"):
         seconds(path)
 
 

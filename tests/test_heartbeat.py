@@ -99,19 +99,14 @@ def lost(heart: Heartbeat) -> None:
     for _ in range(3000):
         try:
             heart.check()
-        except LeaseLost as error:
-            assert "show-1" in error.message
+        except LeaseLost:
             return
         patience.wait(0.01)
     raise AssertionError("nobody noticed")
 
 
 def test_one_failed_beat_does_no_harm(
-    heart: Callable[..., Heartbeat],
-    ledger: Ledger,
-    queue: JobQueue,
-    beaten: Event,
-    caplog: pytest.LogCaptureFixture,
+    heart: Callable[..., Heartbeat], queue: JobQueue, beaten: Event, caplog: pytest.LogCaptureFixture
 ) -> None:
     shaky = failing(queue, "extend", StorageError("the database is busy"))
     beating = heart(queue=shaky)

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from threading import Event
 
 import pytest
 
-from pipeline import states
-from pipeline.errors import ModelError, StorageFull
-from pipeline.model import QueueDepth, State
-from pipeline.ports import Ledger
-from tests.builders import FakeClock
-from tests.faulty import failing
-from tests.scenes import now
-from tests.studio import Studio, nothing, raising
+from pipeline import queueing, states
+from pipeline.adapters.sqlite import Database
+from pipeline.errors import CodeHostError, Conflict, ModelError, StorageFull
+from pipeline.formats import transcript_json
+from pipeline.model import Job, QueueDepth, State, Step, Transcript
+from tests.builders import FakeClock, a_transcript
+from tests.faulty import Crash, Outage, failing
+from tests.git_site import GitSite
+from tests.scenes import after, now, queued
+from tests.studio import Progress, Studio, Watcher, a_desk, nothing, raising
 from worker.loop import Desk, Outcome, Stopped, work_one
 
 AUDIO, TRANSCRIPT = "show/show-1/audio", "show/show-1/transcript.json"
+EMPTY = QueueDepth(waiting=0, leased=0, dead=0)
 
 
 def taken_over(desk: Desk, clock: FakeClock) -> Callable[[], None]:
@@ -70,21 +74,177 @@ def test_what_is_not_the_episode_s_fault_ends_the_worker(
     assert waiting(desk)
 
 
-def test_a_full_disk_that_takes_no_word_either_lets_the_lease_lapse(
+def test_a_full_disk_that_takes_no_word_either_lets_the_lease_lapse(desk: Desk, clock: FakeClock) -> None:
+    taken_and_downloading = 2
+    full = failing(desk.ledger, "record", StorageFull("full"), times=99, after=taken_and_downloading)
+    with pytest.raises(StorageFull):
+        work_one(replace(desk, ledger=full))
+    assert now(desk.ledger).state is State.TRANSCRIBING
+    assert work_one(desk) is None
+    clock.go_on(60)
+    assert work_one(desk) is Outcome.DONE
+
+
+def test_a_worker_that_was_overtaken_writes_nothing_more(
+    desk: Desk, studio: Studio, watcher: Watcher, clock: FakeClock
+) -> None:
+    overtake = taken_over(desk, clock)
+    seen: list[object] = []
+
+    def note() -> None:
+        overtake()
+        seen.append(now(desk.ledger))
+
+    studio.on_transcribe = note
+    assert work_one(desk) is Outcome.NOTHING
+    assert seen == [now(desk.ledger)]
+    assert desk.artifacts.get(TRANSCRIPT) is None
+    assert desk.queue.depth().leased == 1
+    assert watcher.seen == [Step.DOWNLOAD, Step.TRANSCRIBE]
+
+
+@pytest.mark.parametrize("error", [ValueError("a bug"), Stopped(), ModelError("no such model")])
+def test_nor_does_it_where_its_work_fails_besides(
+    desk: Desk, studio: Studio, clock: FakeClock, error: Exception
+) -> None:
+    overtake = taken_over(desk, clock)
+
+    def fail() -> None:
+        overtake()
+        raise error
+
+    studio.on_transcribe = fail
+    if isinstance(error, ValueError):
+        assert work_one(desk) is Outcome.RETRY  # by whoever has it now
+    else:
+        with pytest.raises(type(error)):
+            work_one(desk)
+    claim = now(desk.ledger).claim
+    assert claim
+    assert claim.worker == "worker-2"
+    assert desk.queue.depth().leased == 1
+
+
+def test_an_episode_skipped_meanwhile_stays_skipped(desk: Desk, studio: Studio, clock: FakeClock) -> None:
+    def skip() -> None:
+        queueing.skip(desk.ledger, clock, now(desk.ledger))
+
+    studio.on_transcribe = skip
+    assert work_one(desk) is Outcome.NOTHING
+    assert now(desk.ledger).state is State.SKIPPED
+    clock.go_on(60)
+    assert work_one(desk) is Outcome.NOTHING
+    assert desk.queue.depth() == EMPTY
+
+
+def test_a_lost_lease_ends_the_work_at_the_next_sign_of_progress(desk: Desk, clock: FakeClock) -> None:
+    def transcribe(audio: Path, episode: object, language: object, progress: Progress) -> Transcript:
+        queueing.skip(desk.ledger, clock, now(desk.ledger))
+        patience = Event()
+        for _ in range(3000):
+            progress(1.0, 2.0, 1.0)
+            patience.wait(0.01)
+        raise AssertionError("nobody noticed")
+
+    assert work_one(replace(desk, transcribe=transcribe, lease_s=0.03)) is Outcome.NOTHING
+    assert now(desk.ledger).state is State.SKIPPED
+
+
+def test_what_a_poll_corrects_meanwhile_is_kept(desk: Desk, studio: Studio) -> None:
+    studio.on_transcribe = lambda: desk.ledger.record([after(now(desk.ledger), title="Corrected")])
+    assert work_one(desk) is Outcome.DONE
+    assert (now(desk.ledger).title, now(desk.ledger).state) == ("Corrected", State.IN_REVIEW)
+
+
+@pytest.mark.parametrize("state", sorted(set(State) - states.WORKABLE))
+def test_a_job_with_nothing_left_to_do_is_dropped(desk: Desk, studio: Studio, state: State) -> None:
+    desk.ledger.record([after(now(desk.ledger), state=state)])
+    assert work_one(desk) is Outcome.NOTHING
+    assert desk.queue.depth() == EMPTY
+    assert studio.did == []
+
+
+def test_a_job_of_an_unknown_episode_is_dropped(desk: Desk) -> None:
+    desk.queue.send(Job(episode_id="show-9"))
+    assert {work_one(desk), work_one(desk)} == {Outcome.NOTHING, Outcome.DONE}
+    assert desk.queue.depth() == EMPTY
+
+
+def test_a_second_job_waits_while_somebody_has_the_episode(desk: Desk, studio: Studio) -> None:
+    outcomes: list[Outcome | None] = []
+
+    def another_worker() -> None:
+        desk.queue.send(Job(episode_id="show-1"))
+        outcomes.extend(work_one(replace(desk, worker="worker-2")) for _ in range(2))
+
+    studio.on_transcribe = another_worker
+    assert work_one(desk) is Outcome.DONE
+    assert outcomes == [Outcome.NOTHING, None]
+    assert studio.did.count("transcribe") == 1
+
+
+def test_somebody_who_was_faster_is_let_go_first(desk: Desk, clock: FakeClock) -> None:
+    late = replace(desk, ledger=failing(desk.ledger, "record", Conflict("changed meanwhile")))
+    assert work_one(late) is Outcome.NOTHING
+    assert work_one(desk) is None
+    clock.go_on(1)
+    assert work_one(desk) is Outcome.DONE
+
+
+def test_what_was_stored_is_not_made_again(desk: Desk, studio: Studio) -> None:
+    desk.artifacts.put(AUDIO, b"audio")
+    desk.artifacts.put(TRANSCRIPT, transcript_json(a_transcript("From before.")).encode())
+    assert work_one(desk) is Outcome.DONE
+    assert studio.did == []
+    assert desk.artifacts.get(now(desk.ledger).artifacts["txt"]) == b"From before.\n"
+
+
+def test_a_review_that_could_not_be_opened_costs_no_second_transcription(
     desk: Desk, studio: Studio, clock: FakeClock
 ) -> None:
-    full = StorageFull("the disk is full")
-
-    def fill() -> None:
-        broken.append(failing(desk.ledger, "record", full))
-        raise full
-
-    broken: list[Ledger] = []
-    studio.on_transcribe = fill
-    writes = 3  # taken, downloading, transcribing: then no more
-    with pytest.raises(StorageFull):
-        work_one(replace(desk, ledger=failing(desk.ledger, "record", full, after=writes)))
-    assert now(desk.ledger).state is State.TRANSCRIBING
-    clock.go_on(60)
-    studio.on_transcribe = nothing
+    host = failing(desk.publisher.code_host, "commit", CodeHostError("no git here"))
+    broken = replace(desk, publisher=replace(desk.publisher, code_host=host))
+    assert work_one(broken) is Outcome.RETRY
+    episode = now(desk.ledger)
+    assert episode.failure
+    assert (episode.state, episode.failure.step) == (State.TRANSCRIBED, Step.REVIEW)
+    clock.go_on(30)
     assert work_one(desk) is Outcome.DONE
+    assert studio.did.count("transcribe") == 1
+
+
+def cut_off(desk: Desk, call: int) -> bool:
+    """Work until the process is killed at a call; whether it was."""
+    outage = Outage(call)
+    ledger, artifacts = outage.guard(desk.ledger), outage.guard(desk.artifacts)
+    host = outage.guard(desk.publisher.code_host)
+    publisher = replace(desk.publisher, ledger=ledger, artifacts=artifacts, code_host=host)
+    queue = outage.guard(desk.queue)
+    try:
+        work_one(replace(desk, ledger=ledger, artifacts=artifacts, queue=queue, publisher=publisher))
+    except Crash:
+        return True
+    return False
+
+
+def a_fresh_desk(folder: Path, studio: Studio, clock: FakeClock) -> Desk:
+    """With one episode on the queue."""
+    desk = a_desk(folder, Database(folder / "proofcast.db"), clock, studio, Watcher())
+    queued(desk.ledger)
+    queueing.relay(desk.ledger, desk.queue)
+    return desk
+
+
+def test_killed_at_any_call_it_is_done_once_in_the_end(tmp_path: Path, clock: FakeClock) -> None:
+    call = 0
+    while cut_off(desk := a_fresh_desk(tmp_path / str(call), studio := Studio(), clock), call):
+        before, stored = studio.did.count("transcribe"), desk.artifacts.get(TRANSCRIPT) is not None
+        clock.go_on(60)
+        work_one(desk)
+        assert now(desk.ledger).state is State.IN_REVIEW
+        assert work_one(desk) is None
+        assert desk.queue.depth() == EMPTY
+        assert studio.did.count("transcribe") == before + (not stored)
+        assert len(GitSite(tmp_path / str(call) / "data" / "site").branches()) == 2
+        call += 1
+    assert call > 20

@@ -15,12 +15,11 @@ from pipeline.model import Episode, ReviewState, State
 from pipeline.ports import ArtifactStore, JobQueue, Ledger
 from pipeline.publishing import Publisher
 from tests.builders import NOW, FakeClock, a_lease, a_transcript
-from tests.faulty import Crash, Outage, failing
+from tests.faulty import Crash, Outage, failing, then
 from tests.git_site import GitSite
 from tests.scenes import after, claimed, now
 
 CALLS = 8  #: to its ports that one publication makes
-OPEN = 4  #: the one of them that makes the branch
 KEY = "show/show-1/transcript.json"
 
 
@@ -121,7 +120,13 @@ def test_it_was_cut_off_at_every_call(publisher: Publisher, episode: Episode) ->
 
 def opened_unnoticed(publisher: Publisher) -> str:
     """The branch was made, and the process ended before the ledger heard of it."""
-    assert cut_off(publisher, OPEN + 1)
+
+    def crash() -> None:
+        raise Crash
+
+    killed = replace(publisher, code_host=then(publisher.code_host, "open", crash))
+    with pytest.raises(Crash):
+        published(killed)
     there = now(publisher.ledger)
     assert there.review
     assert there.state is State.TRANSCRIBED

@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
+from threading import Event
 from typing import Protocol
 
 from pipeline.adapters.local_fleet import LocalFleet
-from pipeline.model import Task
+from pipeline.adapters.sqlite import Database, SqliteQueue
+from pipeline.model import Job, Task
 from pipeline.ports import Fleet
 
 _WORKER = """
 import sys
+import time
 from pathlib import Path
 from pipeline.adapters.local_fleet import LocalFleet
 
@@ -38,6 +42,10 @@ class Workers(Protocol):
 
     def ended(self, task: Task) -> None:
         """Wait until a worker that the fleet started, or was told to stop, has ended."""
+        ...
+
+    def keep_busy(self) -> None:
+        """See that workers the fleet starts don't end by themselves."""
         ...
 
     def end_all(self) -> None: ...
@@ -71,8 +79,18 @@ class LocalWorkers:
     def ended(self, task: Task) -> None:
         if task.id in self._begun:
             self._begun[task.id].wait(timeout=30)
-        else:  # the fleet's own child: left for it to reap
-            os.waitid(os.P_PID, int(task.detail.removeprefix("process ")), os.WEXITED | os.WNOWAIT)
+            return
+        process, patience = int(task.detail.removeprefix("process ")), Event()
+        for _ in range(3000):  # the fleet's own child: left for it to reap
+            if os.waitid(os.P_PID, process, os.WEXITED | os.WNOWAIT | os.WNOHANG):
+                return
+            patience.wait(0.01)
+        raise AssertionError(f"{task.id} goes on")
+
+    def keep_busy(self) -> None:
+        queue = SqliteQueue(Database(self._folder.parent / "proofcast.db"), 3, time.time)
+        queue.send(Job(episode_id="show-1"))
+        assert queue.lease(3600)  # somebody has a job: a draining worker waits for how it ends
 
     def end_all(self) -> None:
         for process in self._begun.values():

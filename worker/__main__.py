@@ -31,7 +31,8 @@ def main(config: Path, task_id: str | None, drain: bool, with_parent: bool) -> N
         threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         engine = build(configs.load(config), config.resolve())
-        well = work(engine, Speech(engine, say), task_id=task_id, drain=drain, watch=LogWatch())
+        watch = LogWatch()
+        well = work(engine, Speech(engine, say, watch), task_id=task_id, drain=drain, watch=watch)
     except ProofcastError as error:
         complain(error)
         sys.exit(error.exit_code)

@@ -87,11 +87,11 @@ def decode(path: Path) -> Iterator[NDArray[np.float32]]:
 
 def _check_length(path: Path, held_s: float, promised_s: float | None) -> None:
     if held_s == 0:
-        raise AudioError(f"{path.name} holds no audio", REFETCH)
+        raise AudioError("the file holds no audio", REFETCH)
     # A quarter of a second is the padding that encoders add and decoders take away again.
     if promised_s and promised_s - held_s > max(0.02 * promised_s, 0.25):
         ends, promise = clock(held_s), clock(round(promised_s))
-        raise AudioError(f"{path.name}: the audio ends at {ends}, but its header promises {promise}", REFETCH)
+        raise AudioError(f"the audio ends at {ends}, but its header promises {promise}", REFETCH)
 
 
 @contextmanager
@@ -108,12 +108,12 @@ def _open(path: Path) -> Generator[_Opened]:
             av.open(file, "r", options={"protocol_whitelist": "none"}, metadata_errors="ignore") as container,
         ):
             if not container.streams.audio:
-                raise AudioError(f"{path.name} holds no audio, only {_kinds(container)}")
+                raise AudioError(f"the file holds no audio, only {_kinds(container)}")
             stream = container.streams.audio[0]
             yield _Opened(container, stream, _promise(path, container, stream))
     except FFmpegError as error:
         raise AudioError(
-            f"{path.name} is not audio, or its header is damaged ({error.strerror})", REFETCH
+            f"the file is not audio, or its header is damaged ({error.strerror})", REFETCH
         ) from None
     except OSError as error:
         raise AudioError(f"{path} can't be read: {error.strerror}") from None
@@ -122,7 +122,7 @@ def _open(path: Path) -> Generator[_Opened]:
 @contextmanager
 def _nonempty(path: Path, file: IO[bytes]) -> Generator[None]:
     if not file.read(1):
-        raise AudioError(f"{path.name} is empty (0 bytes)", REFETCH)
+        raise AudioError("the file is empty (0 bytes)", REFETCH)
     file.seek(0)
     yield
 

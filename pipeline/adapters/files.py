@@ -1,4 +1,4 @@
-"""Artifacts as files below one folder, each written beside its place and moved there."""
+"""Artifacts as files below one folder, each written under another name first and moved to its place."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 from typing import IO
@@ -15,6 +16,8 @@ from typing import IO
 from pipeline.errors import StorageError, storage_error
 
 _KEY = re.compile(r"(?!\.)[a-z0-9.-]+(/(?!\.)[a-z0-9.-]+)*")
+
+_ABANDONED_S = 24 * 3600.0  #: longer than any write takes
 
 
 class FileStore:
@@ -66,11 +69,11 @@ class FileStore:
 
     @contextmanager
     def _written(self, key: str, source: IO[bytes]) -> Generator[Path]:
-        """The bytes on disk, under a name of their own beside the key's path."""
+        """The bytes on disk, under a name of their own."""
         path = self._path(key)
         with self._explained(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=path.parent)
+            handle, name = tempfile.mkstemp(dir=self._unfinished())
             try:
                 with os.fdopen(handle, "wb") as file:
                     shutil.copyfileobj(source, file, 1 << 20)
@@ -80,6 +83,16 @@ class FileStore:
                 yield Path(name)
             finally:
                 Path(name).unlink(missing_ok=True)
+
+    def _unfinished(self) -> Path:
+        """Where files are written; what writers that were killed left there is cleared away."""
+        folder = self._root / ".unfinished"
+        folder.mkdir(parents=True, exist_ok=True)
+        for left in folder.iterdir():
+            with suppress(FileNotFoundError):  # its writer was just done with it
+                if time.time() - left.stat().st_mtime > _ABANDONED_S:
+                    left.unlink()
+        return folder
 
     @contextmanager
     def _explained(self, path: Path) -> Generator[None]:

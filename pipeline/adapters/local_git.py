@@ -171,15 +171,12 @@ def _is_merged(repository: Path, review: Review, head: str | None) -> bool:
         return False
     if _succeeds(repository, "merge-base", "--is-ancestor", review.commit, base):
         return True
-    # A squash leaves no ancestry: then the base holds what the branch holds, or, once the branch was
-    # deleted, holds every file that our commit brought.
+    # A squash leaves no ancestry, but the files of our commit, which were not on the base before.
     paths = _git(
         repository, "diff-tree", "--no-commit-id", "--name-only", "-r", "-z", review.commit, raw=True
     )
-    on_base = [(path, _blob(repository, base, path)) for path in paths.split("\0") if path]
-    if head is None:
-        return review.state is ReviewState.OPEN and all(blob for _, blob in on_base)
-    return all(blob and blob == _blob(repository, head, path) for path, blob in on_base)
+    on_base = [_blob(repository, base, path) is not None for path in paths.split("\0") if path]
+    return all(on_base) and (head is not None or review.state is ReviewState.OPEN)
 
 
 def _commit_of(repository: Path, name: str) -> str | None:

@@ -47,6 +47,7 @@ def test_started_workers_are_tasks_at_once_and_end_by_themselves(workers: Worker
 
 
 def test_a_worker_can_be_stopped_as_soon_as_it_was_started(workers: Workers) -> None:
+    workers.keep_busy()
     (task,) = workers.fleet.start(1)
     workers.fleet.stop(task.id)
     workers.ended(task)
