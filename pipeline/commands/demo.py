@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -179,6 +181,8 @@ def _sync(engine: Engine) -> None:
 
 def _tour(engine: Engine, show: Path) -> bool:
     """What there is to look at now; says whether something failed."""
+    # As it can be typed here: in a virtual environment that is not activated, that is a path.
+    me = "proofcast" if shutil.which("proofcast") else nearby(Path(sys.argv[0]).absolute())
     found = sorted(engine.ledger.episodes(), key=lambda episode: episode.number or 0)
     for episode in found:
         _tell_episode(engine, episode, show)
@@ -190,11 +194,11 @@ def _tour(engine: Engine, show: Path) -> bool:
         click.echo(f"  git -C {site} diff {review.base}...{review.branch}")
         click.echo("Merge it, and Proofcast notices:")
         click.echo(f"  git -C {site} merge {review.branch}")
-        click.echo(f"  proofcast review sync -c {nearby(engine.config_file)}")
+        click.echo(f"  {me} review sync -c {nearby(engine.config_file)}")
     click.echo("Everything about an episode, with its history and files:")
-    click.echo(f"  proofcast show 'sample-show#1' -c {nearby(engine.config_file)}")
+    click.echo(f"  {me} show 'sample-show#1' -c {nearby(engine.config_file)}")
     click.echo("Next, a feed of your own:")
-    click.echo("  proofcast init https://example.com/feed.xml && proofcast poll && proofcast work --drain")
+    click.echo(f"  {me} init https://example.com/feed.xml && {me} poll && {me} work --drain")
     return any(episode.state is State.FAILED for episode in found)
 
 
