@@ -60,13 +60,12 @@ class BarWatch:
 
     def __enter__(self) -> BarWatch:
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, Progress, TextColumn
 
         self._bars = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             TextColumn("{task.fields[done]}"),
-            TimeRemainingColumn(compact=True),
             console=Console(stderr=True),
             transient=True,
         )
@@ -91,7 +90,9 @@ class BarWatch:
 
     def progress(self, done: float, total: float | None, speed: float) -> None:
         if self._bars and self._task is not None:
-            told = f"{clock(done)} of {clock(total)}, {speed:.1f}x" if speed else f"{done / 1e6:.1f} MB"
+            told = f"{done / 1e6:.1f} MB"
+            if speed and total:
+                told = f"{clock(done)} of {clock(total)}, {speed:.1f}x, {clock((total - done) / speed)} left"
             self._bars.update(self._task, completed=done, total=total, done=told)
 
     def ended(self, episode: Episode, outcome: Outcome) -> None:

@@ -72,6 +72,7 @@ def episodes(ctx: click.Context, state: str | None, feed: str | None, as_json: b
     print_table(
         ["id", "no", "title", "length", "state", "what"],
         [(e.id, e.number, e.title[:50], clock(e.duration_s), e.state, _what(e)) for e in found],
+        long=("title", "what"),
     )
 
 
@@ -82,7 +83,7 @@ def _what(episode: Episode) -> str:
     if episode.reason:
         return episode.reason
     if episode.review:
-        return episode.review.url
+        return episode.review.branch
     return episode.step or ""
 
 

@@ -35,6 +35,7 @@ def list_reviews(ctx: click.Context, as_json: bool) -> None:
     print_table(
         ["episode", "title", "branch", "opened"],
         [(r.episode, r.title[:50], r.branch, ago(r.opened_at) if r.opened_at else "") for r in reviews],
+        long=("title", "branch"),
     )
 
 

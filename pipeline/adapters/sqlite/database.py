@@ -6,7 +6,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pipeline.errors import ProofcastError, StorageError, StorageFull, storage_error
@@ -66,6 +66,14 @@ CREATE INDEX job_episode ON job (episode_id);
 """
 
 
+class _Connection(sqlite3.Connection):
+    """Closes itself with the thread it belongs to."""
+
+    def __del__(self) -> None:
+        with suppress(sqlite3.Error):  # it was never opened
+            self.close()
+
+
 class Database:
     """One file; a connection for each thread that asks."""
 
@@ -84,7 +92,13 @@ class Database:
 
     def _open(self) -> sqlite3.Connection:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(self.path, timeout=30, isolation_level=None)
+        connection = sqlite3.connect(
+            self.path,
+            timeout=30,
+            isolation_level=None,
+            check_same_thread=False,  # one thread uses it, but any may be the one that collects it
+            factory=_Connection,
+        )
         _write_ahead(connection)
         # NORMAL survives a killed process; after a power cut the last moments may be missing, which
         # is as if they had not happened: every step can be run again.
