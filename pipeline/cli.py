@@ -7,7 +7,9 @@ and `pipeline` depends on none of the programs built on it.
 from __future__ import annotations
 
 import errno
+import os
 import sys
+from pathlib import Path
 from pkgutil import resolve_name
 
 import click
@@ -61,40 +63,81 @@ def cli(ctx: click.Context, config: str | None) -> None:
     75 try again later.
     """
     ctx.meta["config"] = config
+    ctx.color = _colour()
 
 
 def main() -> None:
     """Run the command line and end the process with its exit code."""
+    reconfigure = getattr(sys.stdout, "reconfigure", None)  # there may be no standard output at all
+    if reconfigure:
+        reconfigure(errors="replace")  # whatever a title holds is printed somehow
+    code = _run()
+    _give_up_unwritten()
+    sys.exit(code)
+
+
+def _run() -> int:
+    # Not `cli.main`: of a closed pipe it makes an exit code of its own.
     try:
-        code = cli.main(prog_name="proofcast", standalone_mode=False)
+        with cli.make_context("proofcast", sys.argv[1:]) as ctx:
+            cli.invoke(ctx)
     except click.exceptions.Exit as exit_:
-        code = exit_.exit_code
+        return exit_.exit_code
     except click.ClickException as error:
         error.show()
-        code = 2
+        return 2
     except ProofcastError as error:
         complain(error)
-        code = error.exit_code
+        return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("proofcast: interrupted", err=True)
-        code = 130
+        return 130
     except OSError as error:
-        code = _os_error(error)
-    sys.exit(code if isinstance(code, int) else 0)
+        return _os_error(error)
+    except Exception as error:  # noqa: BLE001 - the last resort: nobody can use a traceback
+        return _unexpected(error)
+    return 0
 
 
 def complain(error: ProofcastError) -> None:
     """What happened on one line, what to do next on another."""
-    click.echo(f"{click.style('proofcast:', fg='red')} {error.message}", err=True)
+    click.echo(f"{click.style('proofcast:', fg='red')} {_line(error.message)}", err=True, color=_colour())
     if error.hint:
-        click.echo(f"  {error.hint}", err=True)
+        click.echo(f"  {_line(error.hint)}", err=True)
+
+
+def _colour() -> bool | None:
+    """Never where NO_COLOR is set, else where there is a terminal."""
+    return False if os.environ.get("NO_COLOR") else None
+
+
+def _line(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def _os_error(error: OSError) -> int:
     if isinstance(error, BrokenPipeError):  # `proofcast episodes | head`
-        sys.stderr.close()  # or the interpreter complains at exit
         return 0
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     where = f" ({error.filename})" if error.filename else ""
-    click.echo(f"proofcast: {error.strerror or error}{where}", err=True)
+    complain(ProofcastError(f"{error.strerror or error}{where}"))
     return 75 if full else 1
+
+
+def _unexpected(error: Exception) -> int:
+    from traceback import extract_tb
+
+    last = extract_tb(error.__traceback__)[-1]
+    where = f"{Path(last.filename).name}:{last.lineno}"
+    message = f"unexpected {type(error).__name__}: {error} ({where})"
+    complain(ProofcastError(message, "this is a fault of proofcast: please report it, with what you ran"))
+    return 1
+
+
+def _give_up_unwritten() -> None:
+    """What a closed pipe or a full disk did not take: the interpreter would complain of it at its end."""
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -10,7 +10,7 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal, get_args
 
 import msgspec
 import platformdirs
@@ -18,9 +18,10 @@ import platformdirs
 from pipeline.errors import ConfigError
 
 FILE_NAME = "proofcast.toml"
+_ON_GITHUB = re.compile(r"https://github\.com/([\w.-]+/[\w.-]+?)(?:\.git)?/?")
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
-Positive = Annotated[int, msgspec.Meta(ge=1)]
+Few = Annotated[int, msgspec.Meta(ge=1, le=100)]
 Layout = dict[str, str]  #: format -> path template
 
 
@@ -38,7 +39,6 @@ class Feed(Section, frozen=True):
     repository: str = ""  #: empty: a repository of our own, in the data folder
     base: str = "main"
     layout: str = "plain"
-    hosts: list[str] = []
 
 
 class Transcribe(Section, frozen=True):
@@ -47,16 +47,16 @@ class Transcribe(Section, frozen=True):
     model: str = "auto"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     compute_type: str = "auto"
-    beam_size: Positive = 5
-    threads: Annotated[int, msgspec.Meta(ge=0)] = 0  #: 0: one a core, at most 4
+    beam_size: Few = 5
+    threads: Annotated[int, msgspec.Meta(ge=0, le=1024)] = 0  #: 0: one a core, at most 4
 
 
 class Worker(Section, frozen=True):
     """How jobs are worked on."""
 
-    lease_s: Annotated[float, msgspec.Meta(ge=1)] = 60
-    max_attempts: Positive = 3
-    max_download_mb: Positive = 2048
+    lease_s: Annotated[float, msgspec.Meta(ge=1, le=43200)] = 60  #: what SQS allows
+    max_attempts: Few = 3
+    max_download_mb: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 2048
 
 
 class Config(Section, frozen=True):
@@ -82,10 +82,17 @@ class Config(Section, frozen=True):
         names = [feed.name for feed in self.feed]
         raise ConfigError(f"there is no feed named '{name}' in the config", _nearest(name, names))
 
-    def repository_of(self, feed: Feed) -> Path:
-        """The site's repository: a path on this machine."""
-        if feed.repository:
-            return Path(self.root, Path(feed.repository).expanduser())
+    def repository_of(self, feed: Feed) -> str:
+        """The site's repository: a path on this machine, or owner/name on GitHub."""
+        on_github = _ON_GITHUB.fullmatch(feed.repository)
+        if on_github:
+            return on_github[1]
+        path = Path(self.root, Path(feed.repository).expanduser()) if feed.repository else self.own_site
+        return os.fspath(path)
+
+    @property
+    def own_site(self) -> Path:
+        """The repository of shows that name none."""
         return self.data_dir / "site"
 
 
@@ -115,13 +122,23 @@ def load(path: Path) -> Config:
         raise ConfigError(f"{path} is not TOML: {error}") from None
     if "root" in document:
         raise ConfigError(f"{path}: unknown key 'root'")
-    document["root"] = os.fspath(path.resolve().parent)
+    document["root"] = _folder_of(path)
     try:
         config = msgspec.convert(document, Config)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{path}: {error}", _mend(str(error))) from None
+        message, hint = _plain(str(error))
+        raise ConfigError(f"{path}: {message}", hint) from None
     _check_names(path, config)
     return config
+
+
+def _folder_of(path: Path) -> str:
+    folder = os.fspath(path.resolve().parent)
+    try:
+        folder.encode()
+    except UnicodeEncodeError:  # it would be in the ledger, in commits and in JSON
+        raise ConfigError(f"the name of the folder of {path} is not UTF-8", "move it elsewhere") from None
+    return folder
 
 
 def _check_names(path: Path, config: Config) -> None:
@@ -131,15 +148,70 @@ def _check_names(path: Path, config: Config) -> None:
             raise ConfigError(f"{path}: two feeds are named '{name}'", "a feed's name must be its own")
 
 
-def _mend(message: str) -> str:
-    """A hint for msgspec's complaint, where one can be had."""
-    unknown = re.search(r"unknown field `(.+?)`(?: - at `\$\.?(\w*))?", message)
-    if not unknown:
-        return ""
-    sections: dict[str | Any, type[Section]] = {"feed": Feed, "transcribe": Transcribe, "worker": Worker}
-    section = sections.get(unknown[2], Config)
-    keys = [field.name for field in msgspec.structs.fields(section) if field.name != "root"]
-    return _nearest(unknown[1], keys)
+_SECTIONS: dict[str, type[Section]] = {"feed": Feed, "transcribe": Transcribe, "worker": Worker}
+_KINDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "text in quotes",
+    "array": "a list",
+    "object": "a table",
+    "bool": "true or false",
+}
+
+
+def _plain(complaint: str) -> tuple[str, str]:
+    """What msgspec complains about, in words of the file, and a hint where one can be had."""
+    what, _, where = complaint.partition(" - at ")
+    where = re.sub(r"`|\$\.?|\[\.\.\.\]", "", where.replace("`key` in `$.layout", "a name in `layout"))
+    section = _SECTIONS.get(re.split(r"[.\[]", where)[0], Config)
+    unknown = re.search(r"unknown field `(.+?)`", what)
+    if unknown:
+        place = f" in {_place(where)}" if where else ""
+        return f"unknown key '{unknown[1]}'{place}", _nearest(unknown[1], _keys(section))
+    missing = re.search(r"missing required field `(.+?)`", what)
+    if missing:
+        return f"{_place(where)} has no {missing[1]}", ""
+    if where == "feed" and what.endswith("`object`"):
+        return "[feed] must be a list, since there may be several", "write it with two brackets: [[feed]]"
+    if what.startswith("Invalid enum value") and not where.endswith("backfill"):
+        values = ", ".join(_choices(section, where.rpartition(".")[2]))
+        return f"{_place(where)} can't be {what.removeprefix('Invalid enum value ')}", f"known: {values}"
+    return f"{_place(where)} {_wanted(what, where)}", ""
+
+
+def _place(where: str) -> str:
+    """`feed[0].name` as one sees it in the file: `[[feed]] number 1: name`."""
+    section, _, key = where.partition(".")
+    name, _, number = section.partition("[")
+    if number:
+        section = f"[[{name}]] number {int(number[:-1]) + 1}"
+    elif name == "layout":
+        section = "a line of [layout]"
+    elif name in _SECTIONS:
+        section = f"[{name}]"
+    return f"{section}: {key}" if key else section
+
+
+def _wanted(what: str, where: str) -> str:
+    if "regex" in what:
+        return "must be made of a-z, 0-9 and '-', at most 40 of them, the first not '-'"
+    if where.endswith("backfill"):
+        return 'must be "latest", "all" or a number, 0 or more'
+    kind = re.match(r"Expected `([a-z |]+)`(?: (.=) (\d+))?(?:.*got `(\w+)`)?", what)
+    if not kind:
+        return f"can't be used: {what}"
+    kinds = " or ".join(_KINDS.get(each, each) for each in kind[1].split(" | ") if each != "null")
+    limit = f" of at {'least' if kind[2] == '>=' else 'most'} {kind[3]}" if kind[2] else ""
+    return f"must be {kinds}{limit}" + (f", not {_KINDS.get(kind[4], kind[4])}" if kind[4] else "")
+
+
+def _choices(section: type[Section], key: str) -> list[str]:
+    types = {field.name: field.type for field in msgspec.structs.fields(section)}
+    return list(get_args(types[key]))
+
+
+def _keys(section: type[Section]) -> list[str]:
+    return [field.name for field in msgspec.structs.fields(section) if field.name != "root"]
 
 
 def _nearest(word: str, words: list[str]) -> str:

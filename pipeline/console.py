@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -13,6 +14,8 @@ import click
 import msgspec
 
 from pipeline import config as configs
+from pipeline.config import Config
+from pipeline.errors import ConfigError
 from pipeline.wiring import Engine, build
 
 AnyCommand = TypeVar("AnyCommand", bound=Callable[..., Any])
@@ -45,36 +48,61 @@ def config_path(ctx: click.Context) -> Path:
     return configs.find(ctx.meta.get("config"))
 
 
-def engine(ctx: click.Context) -> Engine:
-    """The engine of the config. Raises ConfigError."""
+def engine(ctx: click.Context, *, acting: bool = False) -> Engine:
+    """The engine of the config. Raises ConfigError.
+
+    What the config says of sites is looked at only for commands that act on it: that takes its time.
+    """
     path = config_path(ctx)
-    return build(configs.load(path), path.resolve())
+    config = configs.load(path)
+    if acting:
+        _check_layouts(config)
+    return build(config, path.resolve())
+
+
+def _check_layouts(config: Config) -> None:
+    from pipeline.layouts import check_layout, layout_named
+
+    for feed in config.feed:
+        try:
+            layout_named(feed.layout, config.layout)
+        except ConfigError as error:
+            raise ConfigError(f"feed '{feed.name}': {error.message}", error.hint) from None
+    for name, layout in config.layout.items():
+        check_layout(name, layout)
 
 
 def print_json(value: Any) -> None:
-    """A value of ours as indented JSON."""
-    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+    """A value of ours as indented JSON, which is UTF-8 wherever it goes."""
+    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))
 
 
 def print_table(headers: Sequence[str], rows: Iterable[Sequence[object]], long: Collection[str] = ()) -> None:
     """A plain table, one line a row; where a terminal is too narrow, the `long` columns are cut."""
-    from rich.cells import cell_len
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    from rich.cells import cell_len, set_cell_size
 
-    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 200, highlight=False)
-    table = Table(box=None, pad_edge=False, header_style="bold")
     cells = [["" if cell is None else one_line(str(cell)) for cell in row] for row in rows]
     widths = [max(map(cell_len, column)) for column in zip(headers, *cells, strict=True)]
-    cut = [number for number, header in enumerate(headers) if header in long]
-    while cut and sum(widths) + 2 * len(widths) > console.width and max(widths[n] for n in cut) > 8:
-        widths[max(cut, key=widths.__getitem__)] -= 1
-    for header, width in zip(headers, widths, strict=True):
-        table.add_column(header, no_wrap=True, overflow="ellipsis", width=width)
+    if sys.stdout.isatty():
+        _narrow(widths, [number for number, header in enumerate(headers) if header in long])
+
+    def line(row: Sequence[str]) -> str:
+        fitting = (
+            cell if cell_len(cell) <= width else set_cell_size(cell, width - 1) + "…"
+            for cell, width in zip(row, widths, strict=True)
+        )
+        return "  ".join(map(set_cell_size, fitting, widths)).rstrip()
+
+    click.echo(click.style(line(headers), bold=True))
     for row in cells:
-        table.add_row(*map(Text, row))
-    console.print(table)
+        click.echo(line(row))
+
+
+def _narrow(widths: list[int], cut: Sequence[int]) -> None:
+    """Take from the widest of the columns that may be cut until all fit the terminal."""
+    room = shutil.get_terminal_size().columns - 2 * (len(widths) - 1)
+    while cut and sum(widths) > room and max(widths[number] for number in cut) > 8:
+        widths[max(cut, key=widths.__getitem__)] -= 1
 
 
 def one_line(text: str) -> str:

@@ -7,13 +7,12 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from pkgutil import resolve_name
 from typing import Literal
 
 from pipeline import layouts
 from pipeline.config import Feed
-from pipeline.errors import ProofcastError
+from pipeline.errors import CodeHostError, ConfigError, ProofcastError
 from pipeline.feeds import parse_feed
 from pipeline.model import FeedState
 from pipeline.wiring import Engine
@@ -36,6 +35,7 @@ Check = Callable[[Engine], Iterator[Finding]]
 CHECKS = (
     "pipeline.doctor:data_folder",
     "pipeline.doctor:git",
+    "pipeline.doctor:site_layouts",
     "worker.doctor:model",
     "pipeline.doctor:feeds",
     "pipeline.doctor:dead_letters",
@@ -50,7 +50,15 @@ def examine(engine: Engine) -> Iterator[Finding]:
         try:
             yield from check(engine)
         except ProofcastError as error:
-            yield Finding(check=name.rpartition(":")[2], state="failed", found=error.message, mend=error.hint)
+            check_name = name.rpartition(":")[2].replace("_", " ")
+            yield Finding(check=check_name, state="failed", found=error.message, mend=_mend(error))
+
+
+def _mend(error: ProofcastError) -> str:
+    """The error's own hint, unless it leads here."""
+    if "proofcast doctor" in error.hint:
+        return "see that it is yours to write and its disk is sound; else put a backup in its place"
+    return error.hint
 
 
 def data_folder(engine: Engine) -> Iterator[Finding]:
@@ -65,9 +73,8 @@ def data_folder(engine: Engine) -> Iterator[Finding]:
     free = shutil.disk_usage(folder).free
     found = f"{folder}, {free / 1e9:.1f} GB free"
     if not os.access(folder, os.W_OK):
-        yield Finding(
-            check="data folder", state="failed", found=f"{folder} can't be written", mend="chown it"
-        )
+        mend = "make it yours, or set 'data' in the config to a folder that you can write"
+        yield Finding(check="data folder", state="failed", found=f"{folder} can't be written", mend=mend)
     elif free < _PLENTY:
         yield Finding(check="data folder", state="warning", found=found, mend="make room: audio and models")
     else:
@@ -84,20 +91,37 @@ def git(engine: Engine) -> Iterator[Finding]:
     version = subprocess.run(["git", "--version"], capture_output=True, text=True, check=False)
     yield Finding(check="git", state="ok", found=version.stdout.strip())
     for feed in engine.config.feed:
-        layouts.check_layout(feed.layout, layouts.layout_named(feed.layout, engine.config.layout))
-        if feed.repository:
-            yield _repository(feed, engine.config.repository_of(feed))
+        yield _repository(engine, feed)
 
 
-def _repository(feed: Feed, path: Path) -> Finding:
+def _repository(engine: Engine, feed: Feed) -> Finding:
     check = f"repository of {feed.name}"
-    command = ["git", "-C", os.fspath(path), "rev-parse", "--verify", "--quiet", f"refs/heads/{feed.base}"]
-    if not path.is_dir():
-        return Finding(check=check, state="failed", found=f"there is no {path}", mend="clone the site there")
-    if subprocess.run(command, capture_output=True, check=False).returncode != 0:
-        mend = "set the feed's 'repository' to a git repository and its 'base' to the main branch"
-        return Finding(check=check, state="failed", found=f"{path} has no branch '{feed.base}'", mend=mend)
-    return Finding(check=check, state="ok", found=f"{path}, branch {feed.base}")
+    repository = engine.config.repository_of(feed)
+    try:
+        engine.code_host.check(repository, feed.base)
+    except CodeHostError as error:
+        return Finding(
+            check=check, state="failed", found=error.message, mend=error.hint or "see docs/config.md"
+        )
+    return Finding(check=check, state="ok", found=f"{repository}, branch {feed.base}")
+
+
+def site_layouts(engine: Engine) -> Iterator[Finding]:
+    """Every layout of the config could be used, and every show has one."""
+    for name, layout in engine.config.layout.items():
+        try:
+            layouts.check_layout(name, layout)
+        except ConfigError as error:
+            yield Finding(check=f"layout {name}", state="failed", found=error.message, mend=error.hint)
+    for feed in engine.config.feed:
+        if feed.layout in engine.config.layout:
+            continue
+        try:
+            layouts.layout_named(feed.layout, engine.config.layout)
+        except ConfigError as error:
+            yield Finding(
+                check=f"layout of {feed.name}", state="failed", found=error.message, mend=error.hint
+            )
 
 
 def feeds(engine: Engine) -> Iterator[Finding]:

@@ -79,20 +79,25 @@ def check_layout(name: str, layout: Layout) -> None:
 
 
 def site_files(layout: Layout, t: Transcript, fields: dict[str, object]) -> dict[str, str]:
-    """What the site keeps of a transcript: path in its repository -> text.
+    """What the site keeps of a transcript: path in its repository -> text. Raises as `site_paths`."""
+    return {path: FORMATS[kind](t) for path, kind in site_paths(layout, fields).items()}
+
+
+def site_paths(layout: Layout, fields: dict[str, object]) -> dict[str, str]:
+    """Where the site keeps a transcript: path in its repository -> format.
 
     Raises ConfigError where a path needs a field that the episode lacks, or would not be safe.
     """
-    episode = f"episode '{fields.get('id') or t.episode.get('id') or '?'}'"
-    files: dict[str, str] = {}
+    episode = f"episode '{fields.get('id') or '?'}'"
+    paths: dict[str, str] = {}
     for kind, template in layout.items():
         if kind not in FORMATS:
             raise ConfigError(f"{episode}: unknown format '{kind}'", _nearest(kind, list(FORMATS)))
         path = _filled(template, fields, episode)
-        if path in files:
+        if path in paths:
             raise ConfigError(f"{episode}: two files of its layout have the path '{path}'")
-        files[path] = FORMATS[kind](t)
-    return files
+        paths[path] = kind
+    return paths
 
 
 def _filled(template: str, fields: dict[str, object], where: str) -> str:

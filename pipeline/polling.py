@@ -13,7 +13,13 @@ from pipeline import states
 from pipeline.config import Feed
 from pipeline.errors import Conflict, FeedError
 from pipeline.feeds import parse_feed
-from pipeline.identity import awaited_aliases, distinct_aliases, episode_id, normal_title
+from pipeline.identity import (
+    awaited_aliases,
+    canonical_enclosure,
+    distinct_aliases,
+    episode_id,
+    normal_title,
+)
 from pipeline.model import Alias, Change, Episode, FeedDocument, FeedItem, FeedState, State, Step
 from pipeline.ports import Clock, FetchFeed, Ledger
 
@@ -32,6 +38,7 @@ class FeedResult:
     held: int = 0
     error: str | None = None
     queued: int = 0
+    warning: str | None = None  #: what is wrong with the feed, which could be read all the same
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +84,7 @@ def _poll_one(feed: Feed, fetch: FetchFeed, ledger: Ledger, clock: Clock) -> Fee
         ledger.record([], replace(state, error=str(error), http_status=status))
         return replace(result, error=str(error), http_status=status)
     headers = fetched.headers or {}
+    result = replace(result, warning=document.warning)
     state = replace(
         state,
         title=document.title,
@@ -141,7 +149,7 @@ def plan(feed: Feed, document: FeedDocument, known: Known, now: float) -> list[C
     changes: list[Change] = []
     seen: set[str] = set()
     for item, aliases in zip(document.items, _names(document), strict=True):
-        owner = _owner(item, aliases, owners, awaiting)
+        owner = _owner(item, aliases, owners, awaiting, known.episodes)
         awaiting.discard(owner)
         if owner in seen:  # two items, one identity: the first speaks for both
             continue
@@ -155,19 +163,35 @@ def plan(feed: Feed, document: FeedDocument, known: Known, now: float) -> list[C
         seen.add(change.episode.id)
         owners.update(dict.fromkeys(free, change.episode.id))
     decided = _decide(feed, [change.episode for change in changes], len(document.items), known.first, now)
-    return [*changes, *_revived(changes, now), *decided]
+    return [*changes, *_revived(changes, known.episodes, now), *decided]
 
 
 def _owner(
-    item: FeedItem, aliases: Sequence[Alias], owners: dict[Alias, str], awaiting: Container[str | None]
+    item: FeedItem,
+    aliases: Sequence[Alias],
+    owners: dict[Alias, str],
+    awaiting: Container[str | None],
+    episodes: dict[str, Episode],
 ) -> str | None:
     for alias in aliases:
-        if alias in owners:
-            return owners[alias]
+        owner = owners.get(alias)
+        if owner and not (alias.kind == "enclosure" and _is_another(item, episodes.get(owner))):
+            return owner
     for alias in awaited_aliases(item):
         if owners.get(alias) in awaiting:
             return owners[alias]
     return None
+
+
+def _is_another(item: FeedItem, there: Episode | None) -> bool:
+    """Whether nothing but the audio's address is the same: a show may reuse one, as `latest.mp3`."""
+    if there is None or item.guid is None or there.guid is None or there.published is None:
+        return False
+    return (
+        item.guid != there.guid
+        and normal_title(item.title) != normal_title(there.title)
+        and item.published != there.published
+    )
 
 
 def _discovered(
@@ -183,7 +207,7 @@ def _discovered(
         published=item.published,
         duration_s=item.duration_s,
         link=item.link,
-        language=feed.language or document.language,
+        language=document.language,
         enclosure=item.enclosure,
         discovered_at=now,
         updated_at=now,
@@ -244,12 +268,17 @@ def _queue_or_fail(episode: Episode, now: float) -> Change:
     return states.queued(episode, now)
 
 
-def _revived(changes: Sequence[Change], now: float) -> list[Change]:
-    """Episodes that came without audio and have it now."""
+def _revived(changes: Sequence[Change], before: dict[str, Episode], now: float) -> list[Change]:
+    """Episodes that failed for want of good audio, where the feed has other audio now."""
     return [
-        states.queued(change.episode, now, "the feed item has audio now")
+        states.queued(change.episode, now, "the feed item has other audio now")
         for change in changes
         if change.episode.state is State.FAILED
-        and change.episode.step is Step.POLL
-        and change.episode.enclosure
+        and change.episode.step in (Step.POLL, Step.DOWNLOAD, Step.DECODE)
+        and _address(change.episode) != _address(before.get(change.episode.id))
     ]
+
+
+def _address(episode: Episode | None) -> str | None:
+    """Where the audio is, less the tokens that change with every poll."""
+    return canonical_enclosure(episode.enclosure.url) if episode and episode.enclosure else None

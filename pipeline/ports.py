@@ -99,7 +99,10 @@ class JobQueue(Protocol):
         ...
 
     def release(self, lease: Lease, delay: float = 0) -> None:
-        """Give the job back, to be seen again after `delay`; nothing if the lease was lost."""
+        """Give the job back, to be seen again after `delay`; nothing if the lease was lost.
+
+        Whether a job that was given back counts as handed out is the engine's own affair.
+        """
         ...
 
     def complete(self, lease: Lease) -> None:
@@ -158,6 +161,10 @@ class ReviewStatus:
 
 class CodeHost(Protocol):
     """Where reviews live: a local git repository, or GitHub."""
+
+    def check(self, repository: str, base: str) -> None:
+        """See that reviews could be opened there, changing nothing. Raises CodeHostError."""
+        ...
 
     def commit(self, proposal: Proposal) -> str:
         """Store the commit without a branch; the same proposal on the same base is the same."""

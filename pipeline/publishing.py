@@ -11,7 +11,7 @@ from pipeline.config import Config, Feed
 from pipeline.errors import StorageError
 from pipeline.formats import escape_markdown, read_transcript
 from pipeline.handle import Handle
-from pipeline.layouts import layout_named, site_files, slugify
+from pipeline.layouts import layout_named, site_files, site_paths, slugify
 from pipeline.model import Episode, Proposal, Review, ReviewState, State, Transcript
 from pipeline.ports import ArtifactStore, Clock, CodeHost, Ledger
 
@@ -34,13 +34,16 @@ class Publisher:
         What was left half done is found again: the commit is in the ledger before its branch is made,
         so our own branch is never taken for a person's, nor a person's for ours.
         """
-        known = handle.episode.review
+        known = self._known(handle.episode)
         if known:
             status = self.code_host.status(known)
             if status.review.state in _ENDED:
                 return self._conclude(handle, status.review)
             if status.review.state is ReviewState.OPEN:
                 return self._opened(handle, status.review)
+            if status.head == known.commit:  # our branch, that nobody was asked to read yet
+                proposal = replace(self._propose(handle.episode), branch=known.branch, base=known.base)
+                return self._opened(handle, self.code_host.open(proposal, known.commit))
         proposal = self._propose(handle.episode)
         commit = self.code_host.commit(proposal)
         prepared = Review(
@@ -51,11 +54,27 @@ class Publisher:
 
     def sync(self, handle: Handle) -> Episode:
         """Read an open review's state back: merged is published, closed is rejected."""
-        if handle.episode.review and handle.episode.state is State.IN_REVIEW:
-            review = self.code_host.status(handle.episode.review).review
+        known = self._known(handle.episode)
+        if known and handle.episode.state is State.IN_REVIEW:
+            review = self.code_host.status(known).review
             if review.state in _ENDED:
                 return self._conclude(handle, review)
+            if review != handle.episode.review:  # the repository is elsewhere now
+                now = self.clock()
+                handle.write(lambda episode: states.in_review(episode, review, episode.artifacts, now))
         return handle.episode
+
+    def check(self, episode: Episode) -> None:
+        """See that a transcript could be proposed, before hours go into making one. Raises ConfigError."""
+        feed = self.config.feed_named(episode.feed)
+        site_paths(layout_named(feed.layout, self.config.layout), _fields(episode))
+
+    def _known(self, episode: Episode) -> Review | None:
+        """The episode's review, in the repository as the config has it today."""
+        if episode.review is None:
+            return None
+        feed = self.config.feed_named(episode.feed)
+        return replace(episode.review, repository=self.config.repository_of(feed))
 
     def _conclude(self, handle: Handle, review: Review) -> Episode:
         now = self.clock()
@@ -75,20 +94,13 @@ class Publisher:
         feed = self.config.feed_named(episode.feed)
         transcript = self._transcript(episode)
         layout = layout_named(feed.layout, self.config.layout)
-        fields: dict[str, object] = {
-            "id": episode.id,
-            "feed": episode.feed,
-            "number": episode.number,
-            "season": episode.season,
-            "slug": _slug(episode),
-        }
         return Proposal(
-            repository=str(self.config.repository_of(feed)),
+            repository=self.config.repository_of(feed),
             base=feed.base,
             branch=f"transcript/{episode.feed}/{_slug(episode)}-{episode.id.rpartition('-')[2]}",
             title=title_of(episode),
             body=body_of(episode, feed, transcript),
-            files=site_files(layout, transcript, fields),
+            files=site_files(layout, transcript, _fields(episode)),
             at=_transcribed_at(self.ledger, episode),
             trailers={"Episode-Key": episode.id},
         )
@@ -125,6 +137,17 @@ def body_of(episode: Episode, feed: Feed, transcript: Transcript) -> str:
         "leaves the episode without a transcript.",
     ]
     return "\n".join(lines)
+
+
+def _fields(episode: Episode) -> dict[str, object]:
+    """What a layout's templates may name."""
+    return {
+        "id": episode.id,
+        "feed": episode.feed,
+        "number": episode.number,
+        "season": episode.season,
+        "slug": _slug(episode),
+    }
 
 
 def _slug(episode: Episode) -> str:

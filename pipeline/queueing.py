@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from pipeline import states
-from pipeline.errors import Conflict, IllegalMove
+from pipeline.errors import Conflict, IllegalMove, LeaseLost
 from pipeline.model import Change, Episode, Job, Lease, State, Step
 from pipeline.ports import ArtifactStore, Clock, Fleet, JobQueue, Ledger
 from pipeline.states import Delivery
@@ -52,14 +53,14 @@ def free_orphans(ledger: Ledger, queue: JobQueue, fleet: Fleet, clock: Clock) ->
         if episode.claim and episode.claim.worker not in alive:
             change = states.given_back(episode, clock(), f"{episode.claim.worker} ended before it was done")
             if _record(ledger, change):
-                queue.release(
-                    Lease(
-                        job=Job(episode_id=episode.id),
-                        token=episode.claim.token,
-                        until=episode.claim.until,
-                        receives=episode.attempts,
-                    )
+                lease = Lease(
+                    job=Job(episode_id=episode.id),
+                    token=episode.claim.token,
+                    until=episode.claim.until,
+                    receives=episode.attempts,
                 )
+                with suppress(LeaseLost):
+                    queue.extend(lease, 0)  # not released: a crash counts, or it might go on for ever
                 freed += 1
     return freed
 
@@ -82,9 +83,17 @@ def bury_given_up(ledger: Ledger, queue: JobQueue, clock: Clock) -> int:
 
 
 def retry(
-    ledger: Ledger, queue: JobQueue, artifacts: ArtifactStore, clock: Clock, episode: Episode
+    ledger: Ledger,
+    queue: JobQueue,
+    artifacts: ArtifactStore,
+    clock: Clock,
+    episode: Episode,
+    number: int | None = None,
 ) -> Episode:
-    """Bring back what failed, was skipped or was rejected. Raises IllegalMove, Conflict."""
+    """Bring back what failed, was skipped or was rejected, with another number where one is given.
+
+    Raises IllegalMove, Conflict.
+    """
     if not states.may_retry(episode):
         raise IllegalMove(
             f"{episode.id} is {episode.state}: there is nothing to retry",
@@ -92,6 +101,8 @@ def retry(
         )
     for name in states.stale_artifacts(episode):
         artifacts.delete(episode.artifacts[name])
+    if number is not None:
+        episode = replace(episode, number=number)
     return _requeue(ledger, queue, states.queued(episode, clock(), "retried by hand"))
 
 
@@ -102,10 +113,11 @@ def release(ledger: Ledger, queue: JobQueue, clock: Clock, episode: Episode) -> 
     return _requeue(ledger, queue, states.queued(episode, clock(), "released by hand"))
 
 
-def skip(ledger: Ledger, clock: Clock, episode: Episode) -> Episode:
+def skip(ledger: Ledger, queue: JobQueue, clock: Clock, episode: Episode) -> Episode:
     """Leave it out, whatever it is doing. Raises IllegalMove, Conflict."""
     change = states.skipped(episode, clock(), "skipped by hand")
     ledger.record([change])
+    queue.redrive(episode.id)  # a worker will drop the job, rather than have it on the list for ever
     return change.episode
 
 

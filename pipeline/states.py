@@ -21,7 +21,7 @@ MOVES: dict[State, frozenset[State]] = {
     State.TRANSCRIBED: frozenset(
         {State.IN_REVIEW, State.PUBLISHED, State.REJECTED, State.FAILED, State.SKIPPED}
     ),
-    State.IN_REVIEW: frozenset({State.PUBLISHED, State.REJECTED}),
+    State.IN_REVIEW: frozenset({State.PUBLISHED, State.REJECTED, State.SKIPPED}),
     State.PUBLISHED: frozenset(),
     State.REJECTED: frozenset({State.QUEUED}),
     State.SKIPPED: frozenset({State.QUEUED}),
@@ -54,7 +54,7 @@ def may_retry(episode: Episode) -> bool:
 def stale_artifacts(episode: Episode) -> set[str]:
     """What a retry must make anew: the audio that could not be used, if it can be fetched again, and
     everything but the audio where a person turned the transcript down."""
-    if episode.state is State.REJECTED:
+    if episode.state in (State.REJECTED, State.SKIPPED):
         return episode.artifacts.keys() - {"audio"}
     if episode.failure and episode.failure.step is not Step.REVIEW and episode.enclosure:
         return {"audio"} & episode.artifacts.keys()
@@ -65,7 +65,7 @@ def queued(episode: Episode, at: float, detail: str = "") -> Change:
     """Ask for the transcription, through the outbox."""
     stale = stale_artifacts(episode)
     # A review that was prepared, and perhaps opened, before a failure is found again; a closed one is over.
-    review = None if episode.state is State.REJECTED else episode.review
+    review = None if episode.state in (State.REJECTED, State.SKIPPED) else episode.review
     moved = _move(
         episode,
         State.QUEUED,
@@ -116,8 +116,10 @@ def at_step(episode: Episode, step: Step, at: float, **artifacts: str) -> Change
     return Change(episode=_move(episode, episode.state, at, step=step, artifacts=made))
 
 
-def given_back(episode: Episode, at: float, detail: str, failure: Failure | None = None) -> Change:
-    """The worker lets go; the job is on the queue still."""
+def given_back(
+    episode: Episode, at: float, detail: str, failure: Failure | None = None, *, blamed: bool = False
+) -> Change:
+    """The worker lets go; the job is on the queue still. A failure counts where the episode is `blamed`."""
     state = State.QUEUED if episode.state is State.TRANSCRIBING else episode.state
     moved = _move(
         episode,
@@ -127,7 +129,7 @@ def given_back(episode: Episode, at: float, detail: str, failure: Failure | None
         progress=None,
         step=None,
         failure=failure or episode.failure,
-        failures=episode.failures + (failure is not None),
+        failures=episode.failures + blamed,
     )
     return Change(episode=moved, detail=detail)
 

@@ -109,8 +109,12 @@ def episode_row(episode: Episode, artifacts: ArtifactStore) -> EpisodeRow:
 def find_episode(ledger: Ledger, reference: str) -> Episode:
     """The episode meant by an id, the start of one, or `feed#number`. Raises ConfigError."""
     feed, _, number = reference.partition("#")
-    if number.isdecimal():
-        found = [episode for episode in ledger.episodes(feed=feed) if episode.number == int(number)]
+    found: list[Episode] = []
+    if not reference or not reference.isascii():
+        pass  # no id begins so, and no feed is named so
+    elif number.isdecimal():
+        wanted = number.lstrip("0") or "0"  # never an int: it may have thousands of digits
+        found = [episode for episode in ledger.episodes(feed=feed) if str(episode.number) == wanted]
     else:
         exact = ledger.get(reference)
         found = [exact] if exact else ledger.starting_with(reference, limit=3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -12,11 +13,12 @@ from typing import TYPE_CHECKING
 
 from pipeline import __version__
 from pipeline.adapters.files import FileStore
+from pipeline.adapters.github import GitHub
 from pipeline.adapters.local_fleet import LocalFleet, only_one
 from pipeline.adapters.local_git import LocalGit
 from pipeline.adapters.sqlite import Database, SqliteLedger, SqliteQueue
-from pipeline.config import Config, Feed
-from pipeline.model import Episode, FeedState
+from pipeline.config import Config
+from pipeline.model import Episode, FeedState, Proposal, Review
 from pipeline.ports import (
     ArtifactStore,
     Clock,
@@ -25,6 +27,7 @@ from pipeline.ports import (
     Fetched,
     JobQueue,
     Ledger,
+    ReviewStatus,
 )
 
 if TYPE_CHECKING:
@@ -34,6 +37,32 @@ if TYPE_CHECKING:
 # A job whose worker is killed or restarted comes back so often: what fails with an error is given up
 # much sooner, by `max_attempts`, so this only ends a job that takes every worker down with it.
 _MAX_RECEIVES = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodeHosts:
+    """See `ports.CodeHost`: a path is a repository here, owner/name is one on GitHub."""
+
+    local: LocalGit
+    github: GitHub
+
+    def check(self, repository: str, base: str) -> None:
+        self._of(repository).check(repository, base)
+
+    def commit(self, proposal: Proposal) -> str:
+        return self._of(proposal.repository).commit(proposal)
+
+    def open(self, proposal: Proposal, commit: str) -> Review:
+        return self._of(proposal.repository).open(proposal, commit)
+
+    def status(self, review: Review) -> ReviewStatus:
+        return self._of(review.repository).status(review)
+
+    def diff(self, review: Review) -> str:
+        return self._of(review.repository).diff(review)
+
+    def _of(self, repository: str) -> CodeHost:
+        return self.local if os.path.isabs(repository) else self.github  # noqa: PTH117 - a name is no path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +103,10 @@ class Engine:
         """See `ports.FetchFeed`."""
         return self._http.fetch_feed(state)
 
+    def language_of(self, episode: Episode) -> str | None:
+        """The config's word on a show's language today, else what its feed said."""
+        return self.config.feed_named(episode.feed).language or episode.language
+
     def fetch_audio(self, episode: Episode) -> FetchAudio:
         """How to download an episode's audio; only a show that is itself on a private network may
         point to addresses there."""
@@ -101,7 +134,14 @@ def build(config: Config, config_file: Path) -> Engine:
         ledger=SqliteLedger(database),
         queue=SqliteQueue(database, max_receives=_MAX_RECEIVES, clock=time.time),
         artifacts=FileStore(data / "artifacts"),
-        code_host=LocalGit(own=config.repository_of(Feed(name="own"))),
+        code_host=CodeHosts(
+            local=LocalGit(own=config.own_site),
+            github=GitHub(
+                token=lambda: os.environ.get("GITHUB_TOKEN", ""),
+                api=os.environ.get("GITHUB_API_URL", "https://api.github.com"),
+                agent=f"proofcast/{__version__}",
+            ),
+        ),
         fleet=LocalFleet(data / "workers", config_file),
         clock=time.time,
     )

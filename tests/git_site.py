@@ -22,6 +22,11 @@ class GitSite:
         site.commit("main", {"README.md": "# The site\n"})
         return site
 
+    @property
+    def repository(self) -> str:
+        """As a proposal names it."""
+        return os.fspath(self.folder)
+
     def git(self, *arguments: str) -> str:
         ours = {
             "PATH": os.environ["PATH"],

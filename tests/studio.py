@@ -86,6 +86,7 @@ def a_desk(folder: Path, database: Database, clock: Clock, studio: Studio, watch
         ),
         fetch_audio=studio.fetch_audio,
         transcribe=studio.transcribe,
+        language=lambda episode: episode.language,
         clock=clock,
         scratch=folder / "scratch",
         lease_s=60,

@@ -117,7 +117,7 @@ def test_what_is_skipped_is_dropped_wherever_it_was(
     queued(ledger)
     tended()
     taken(ledger, queue, clock)
-    skipped = queueing.skip(ledger, clock, now(ledger))
+    skipped = queueing.skip(ledger, queue, clock, now(ledger))
     assert (now(ledger), skipped.state, skipped.claim) == (skipped, State.SKIPPED, None)
     assert tended() == Tended(sent=0, freed=0, buried=0)
     assert states.delivery(skipped, NOW) is Delivery.DROP
@@ -127,9 +127,9 @@ def test_by_hand_means_the_episode_as_it_was_shown(
     ledger: Ledger, queue: JobQueue, artifacts: ArtifactStore, clock: FakeClock
 ) -> None:
     shown = queued(ledger)
-    queueing.skip(ledger, clock, shown)
+    queueing.skip(ledger, queue, clock, shown)
     with pytest.raises(Conflict):
-        queueing.skip(ledger, clock, shown)
+        queueing.skip(ledger, queue, clock, shown)
     with pytest.raises(IllegalMove):
-        queueing.skip(ledger, clock, an_episode(state=State.PUBLISHED))
+        queueing.skip(ledger, queue, clock, an_episode(state=State.PUBLISHED))
     assert queueing.retry(ledger, queue, artifacts, clock, now(ledger)).state is State.QUEUED

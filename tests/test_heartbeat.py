@@ -86,9 +86,11 @@ def test_a_lost_lease_is_told_to_whoever_works(
     assert claim.until < clock()
 
 
-def test_a_lost_claim_is_told_too(heart: Callable[..., Heartbeat], ledger: Ledger, clock: FakeClock) -> None:
+def test_a_lost_claim_is_told_too(
+    heart: Callable[..., Heartbeat], ledger: Ledger, queue: JobQueue, clock: FakeClock
+) -> None:
     beating = heart()
-    skip(ledger, clock, now(ledger))
+    skip(ledger, queue, clock, now(ledger))
     with beating.beating():
         lost(beating)
 

@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.adapters.local_git import LocalGit
 from pipeline.errors import CodeHostError
-from pipeline.model import ReviewState
+from pipeline.model import Review, ReviewState
 from tests.builders import a_proposal
 from tests.git_site import GitSite
 
@@ -154,3 +154,64 @@ def test_where_git_is_missing_it_says_so(
     monkeypatch.setenv("PATH", os.fspath(tmp_path))
     with pytest.raises(CodeHostError, match="git is not installed"):
         code_host.commit(a_proposal(str(site.folder)))
+
+
+def opened(code_host: LocalGit, site: GitSite, branch: str = "", **files: str) -> Review:
+    proposal = a_proposal(str(site.folder))
+    proposal = replace(proposal, branch=branch or proposal.branch, files=files or proposal.files)
+    return code_host.open(proposal, code_host.commit(proposal))
+
+
+def state(code_host: LocalGit, review: Review) -> ReviewState:
+    return code_host.status(review).review.state
+
+
+def test_another_text_under_the_same_name_is_no_merge(code_host: LocalGit, site: GitSite) -> None:
+    one = opened(code_host, site, "transcript/one", **{"1.json": "season one\n"})
+    two = opened(code_host, site, "transcript/two", **{"1.json": "season two\n"})
+    site.merge(one.branch)
+    assert (state(code_host, one), state(code_host, two)) == (ReviewState.MERGED, ReviewState.OPEN)
+
+
+def test_a_squash_is_noticed_though_it_was_edited_and_cut(code_host: LocalGit, site: GitSite) -> None:
+    review = opened(code_host, site, **{"a.json": "one\n", "b.md": "two\n"})
+    site.squash(review.branch)
+    site.git("rm", "-q", "b.md")
+    site.git("commit", "-q", "-m", "not this one")
+    site.commit("main", {"a.json": "one, corrected\n"})
+    assert state(code_host, review) is ReviewState.MERGED
+    site.delete(review.branch)
+    assert state(code_host, review) is ReviewState.MERGED
+
+
+def test_an_amended_and_renamed_change_is_noticed_after_its_branch_is_gone(
+    code_host: LocalGit, site: GitSite
+) -> None:
+    review = opened(code_host, site, **{"a.json": "one\n"})
+    site.git("checkout", "-q", review.branch)
+    site.git("mv", "a.json", "b.json")
+    (site.folder / "b.json").write_text("one, corrected\n")
+    site.git("commit", "-q", "-a", "--amend", "-m", "mine now")
+    site.git("checkout", "-q", "main")
+    assert code_host.status(review).edited
+    site.merge(review.branch)
+    site.delete(review.branch)
+    assert state(code_host, review) is ReviewState.MERGED
+
+
+def test_our_commit_outlives_its_branch(code_host: LocalGit, site: GitSite) -> None:
+    review = opened(code_host, site)
+    site.squash(review.branch)
+    site.delete(review.branch)
+    site.git("reflog", "expire", "--expire=now", "--all")
+    site.git("gc", "-q", "--prune=now")
+    assert state(code_host, review) is ReviewState.MERGED
+
+
+def test_another_clone_is_not_taken_for_a_rejection(
+    code_host: LocalGit, site: GitSite, tmp_path: Path
+) -> None:
+    review = opened(code_host, site)
+    site.git("clone", "-q", str(site.folder), str(tmp_path / "clone"))
+    with pytest.raises(CodeHostError, match="is not the repository in which"):
+        code_host.status(replace(review, repository=str(tmp_path / "clone")))

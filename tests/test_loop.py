@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from pipeline.config import Feed
 from pipeline.errors import AudioError, DownloadError, StorageError
 from pipeline.model import State, Step
 from tests.builders import FakeClock, an_enclosure
@@ -115,3 +118,14 @@ def test_an_unexpected_error_is_logged_for_whoever_mends_it(
     with caplog.at_level(logging.ERROR):
         assert work_one(desk) is Outcome.RETRY
     assert "show-1: unexpected" in caplog.text
+
+
+def test_what_the_site_could_not_take_is_not_transcribed(desk: Desk, studio: Studio) -> None:
+    feed = Feed(name="show", layout="awsbites")  # which needs a number
+    config = msgspec.structs.replace(desk.publisher.config, feed=[feed])
+    strict = replace(desk, publisher=replace(desk.publisher, config=config))
+    assert work_one(strict) is Outcome.FAILED
+    failure = now(desk.ledger).failure
+    assert failure
+    assert (failure.step, "{number}" in failure.reason) == (Step.REVIEW, True)
+    assert studio.did == []

@@ -74,6 +74,28 @@ def test_what_is_not_the_episode_s_fault_ends_the_worker(
     assert waiting(desk)
 
 
+def test_an_outage_never_gives_an_episode_up_and_its_cause_is_told(desk: Desk, studio: Studio) -> None:
+    studio.on_transcribe = raising(ModelError("no such model"))
+    for _ in range(30):
+        with pytest.raises(ModelError):
+            work_one(desk)
+    episode = now(desk.ledger)
+    assert episode.failure
+    assert (episode.state, episode.failure.reason) == (State.QUEUED, "no such model")
+    studio.on_transcribe = nothing
+    assert work_one(desk) is Outcome.DONE
+
+
+def test_the_first_transcript_stored_is_the_one_that_everybody_goes_on_from(
+    desk: Desk, studio: Studio
+) -> None:
+    first = transcript_json(a_transcript("From another worker.")).encode()
+    studio.on_transcribe = lambda: desk.artifacts.put(TRANSCRIPT, first)
+    assert work_one(desk) is Outcome.DONE
+    assert desk.artifacts.get(TRANSCRIPT) == first
+    assert desk.artifacts.get(now(desk.ledger).artifacts["txt"]) == b"From another worker.\n"
+
+
 def test_a_full_disk_that_takes_no_word_either_lets_the_lease_lapse(desk: Desk, clock: FakeClock) -> None:
     taken_and_downloading = 2
     full = failing(desk.ledger, "record", StorageFull("full"), times=99, after=taken_and_downloading)
@@ -127,7 +149,7 @@ def test_nor_does_it_where_its_work_fails_besides(
 
 def test_an_episode_skipped_meanwhile_stays_skipped(desk: Desk, studio: Studio, clock: FakeClock) -> None:
     def skip() -> None:
-        queueing.skip(desk.ledger, clock, now(desk.ledger))
+        queueing.skip(desk.ledger, desk.queue, clock, now(desk.ledger))
 
     studio.on_transcribe = skip
     assert work_one(desk) is Outcome.NOTHING
@@ -139,7 +161,7 @@ def test_an_episode_skipped_meanwhile_stays_skipped(desk: Desk, studio: Studio, 
 
 def test_a_lost_lease_ends_the_work_at_the_next_sign_of_progress(desk: Desk, clock: FakeClock) -> None:
     def transcribe(audio: Path, episode: object, language: object, progress: Progress) -> Transcript:
-        queueing.skip(desk.ledger, clock, now(desk.ledger))
+        queueing.skip(desk.ledger, desk.queue, clock, now(desk.ledger))
         patience = Event()
         for _ in range(3000):
             progress(1.0, 2.0, 1.0)

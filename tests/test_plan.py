@@ -66,11 +66,6 @@ def test_an_episode_is_discovered_before_anything_else_happens_to_it() -> None:
     assert episode.id.startswith("show-")
 
 
-def test_the_config_knows_the_language_better() -> None:
-    feed = Feed(name="show", language="de")
-    assert {change.episode.language for change in planned(*items(1), feed=feed)} == {"de"}
-
-
 def test_an_unchanged_item_changes_nothing() -> None:
     *_, queued = planned(an_item("g1"))
     assert planned(an_item("g1"), known=knowing(replace(queued, aliases=aliases_of(an_item("g1"))))) == []

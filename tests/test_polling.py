@@ -8,11 +8,12 @@ import pytest
 
 from pipeline import adding
 from pipeline.config import Feed
-from pipeline.errors import Conflict, FeedError
+from pipeline.errors import ConfigError, Conflict, FeedError
 from pipeline.model import FeedItem, FeedState, State, Step
 from pipeline.polling import FeedResult, poll
 from pipeline.ports import ArtifactStore, Fetched, Ledger
-from tests.builders import NOW, FakeClock, an_item
+from pipeline.states import failed
+from tests.builders import NOW, FakeClock, an_enclosure, an_item
 from tests.faulty import Crash, Outage, failing
 from tests.scenes import now
 
@@ -124,6 +125,37 @@ def test_audio_that_comes_later(ledger: Ledger, clock: FakeClock) -> None:
     assert poll([SHOW], host, ledger, clock) == [result(updated=1, queued=1)]
     assert states(ledger) == {"g1": State.QUEUED}
     assert len(ledger.outbox()) == 1
+
+
+def test_what_failed_for_its_audio_is_queued_when_the_feed_has_other_audio(
+    ledger: Ledger, clock: FakeClock
+) -> None:
+    host = Host(an_item("g1"))
+    poll([SHOW], host, ledger, clock)
+    ledger.record([failed(now(ledger, ledger.episodes()[0].id), Step.DOWNLOAD, "404", clock())])
+    host.publish(an_item("g1", title="Another title"))
+    assert poll([SHOW], host, ledger, clock) == [result(updated=1)]
+    host.publish(an_item("g1", title="Another title", enclosure=an_enclosure("mended")))
+    assert poll([SHOW], host, ledger, clock) == [result(updated=1, queued=1)]
+
+
+def test_an_address_that_is_used_again_is_another_episode(ledger: Ledger, clock: FakeClock) -> None:
+    host = Host(an_item("g1", enclosure=an_enclosure("latest")))
+    poll([SHOW], host, ledger, clock)
+    host.publish(an_item("g2", title="Another one", enclosure=an_enclosure("latest")))
+    assert poll([SHOW], host, ledger, clock) == [result(new=1, queued=1)]
+    assert set(states(ledger)) == {"g1", "g2"}
+
+
+def test_what_the_feed_has_already_is_not_added_again(
+    ledger: Ledger, artifacts: ArtifactStore, clock: FakeClock, tmp_path: Path
+) -> None:
+    poll([SHOW], Host(an_item("g1")), ledger, clock)
+    audio = tmp_path / "final mix.mp3"
+    audio.write_bytes(b"audio")
+    with pytest.raises(ConfigError, match="is known already"):
+        adding.add(audio, SHOW, FeedItem(title="episode G1"), ledger, artifacts, clock)
+    assert len(ledger.episodes()) == 1
 
 
 def test_an_episode_added_before_is_matched_not_queued_again(

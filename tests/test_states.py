@@ -29,7 +29,7 @@ TO_ONE: dict[str, tuple[Move, State, set[State]]] = {
     "skipped": (
         lambda e: states.skipped(e, LATER, "old"),
         S.SKIPPED,
-        {S.DISCOVERED, S.HELD, S.QUEUED, S.TRANSCRIBING, S.TRANSCRIBED, S.FAILED, S.SKIPPED},
+        {S.DISCOVERED, S.HELD, S.QUEUED, S.TRANSCRIBING, S.TRANSCRIBED, S.IN_REVIEW, S.FAILED, S.SKIPPED},
     ),
     "failed": (
         lambda e: states.failed(e, Step.DECODE, "a picture", LATER),
@@ -193,7 +193,7 @@ def test_what_may_be_retried(state: State) -> None:
         (S.FAILED, Step.DECODE, True, {"audio"}),
         (S.FAILED, Step.DECODE, False, set[str]()),
         (S.FAILED, Step.REVIEW, True, set[str]()),
-        (S.SKIPPED, None, True, set[str]()),
+        (S.SKIPPED, None, True, {"transcript", "vtt"}),
     ],
 )
 def test_what_a_retry_makes_anew(state: State, step: Step | None, fetchable: bool, stale: set[str]) -> None:

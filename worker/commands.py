@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -11,7 +12,7 @@ import click
 import msgspec
 
 from pipeline import config as configs
-from pipeline.console import config_option, engine, say
+from pipeline.console import config_option, engine, one_line, say
 from pipeline.errors import ConfigError
 from pipeline.formats import FORMATS
 from worker.models import choose
@@ -54,14 +55,14 @@ def transcribe(
         choice = choose(settings, language, say, lambda done, total: watch.progress(done, total, 0.0))
         watch.begin(audio.name)
         whisper = Whisper(choice, settings.beam_size)
-        made = whisper.transcribe(audio, {"title": audio.stem}, language, watch.progress)
+        made = whisper.transcribe(audio, {"title": one_line(audio.stem)}, language, watch.progress)
     if output is None:
-        click.echo(FORMATS[kinds[0]](made), nl=False)
+        click.echo(FORMATS[kinds[0]](made).encode(), nl=False)  # UTF-8, as its files are
         return
     for kind in kinds:
         path = output / f"{audio.stem}.{kind}"
         path.write_text(FORMATS[kind](made), encoding="utf-8")
-        click.echo(path)
+        click.echo(os.fsencode(path))
 
 
 def _kinds(formats: str | None, output: Path | None) -> Sequence[str]:
@@ -88,7 +89,7 @@ def _settings(ctx: click.Context) -> configs.Transcribe:
 
 
 @click.command()
-@click.option("--drain", is_flag=True, help="End when the queue is empty.")
+@click.option("--drain", is_flag=True, help="End when nothing is ready.")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, help="So many workers (default: 1).")
 @config_option
 @click.pass_context
@@ -96,9 +97,10 @@ def work(ctx: click.Context, drain: bool, jobs: int) -> None:
     """Work on the queue: download, transcribe, open reviews.
 
     Stays until it is told to end (Ctrl-C, SIGTERM: the job in hand is given back), or with --drain
-    until the queue is empty. Exit code 1 when an episode failed, 75 when a worker is running already.
+    until nothing is ready: what failed and may yet succeed waits for its next try. Exit code 1 when an
+    episode failed, 75 when a worker is running already.
     """
-    at = engine(ctx)
+    at = engine(ctx, acting=True)
     bars = jobs == 1 and sys.stderr.isatty()
     if not bars:
         log_to_stderr("%(message)s")
@@ -108,6 +110,9 @@ def work(ctx: click.Context, drain: bool, jobs: int) -> None:
         else:
             with BarWatch() if bars else nullcontext(LogWatch()) as watch:
                 well = run(at, Speech(at, say, watch), task_id=None, drain=drain, watch=watch)
+    waiting = at.queue.depth().waiting if drain else 0
+    if waiting:
+        say(f"jobs that wait for another try: {waiting} ('proofcast work --drain' in a while)")
     if not well:
         say("not everything worked out: 'proofcast episodes' says what and why")
         ctx.exit(1)

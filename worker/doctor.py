@@ -25,7 +25,7 @@ def model(engine: Engine) -> Iterator[Finding]:
         reachable(missing)
     except ModelError as error:
         if config.model == "auto":
-            mend = "English shows do with the packaged tiny.en until then, less accurately; go online once"
+            mend = "until then shows in English, or of unknown language, do with the packaged tiny.en"
             yield Finding(check="model", state="warning", found=error.message, mend=mend)
         else:
             yield Finding(check="model", state="failed", found=error.message, mend=NAME_IT)

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from pipeline import states
 from pipeline.errors import (
     AudioError,
+    ConfigError,
     Conflict,
     DownloadError,
     LanguageError,
@@ -84,6 +85,7 @@ class Desk:
     publisher: Publisher
     fetch_audio: Callable[[Episode], FetchAudio]
     transcribe: Transcribe
+    language: Callable[[Episode], str | None]
     clock: Clock
     scratch: Path
     lease_s: float
@@ -140,13 +142,11 @@ def _attempt(desk: Desk, lease: Lease, handle: Handle, heart: Heartbeat) -> Outc
         if isinstance(reason, LanguageError):
             return _try_again(desk, lease, handle, reason)
         # Not the episode's fault, and the next one would fare no better: the worker ends.
-        _give_back(desk, lease, handle, str(reason) or "the worker was stopped", delay=0)
+        _give_back(desk, lease, handle, reason)
         raise
-    except (AudioError, DownloadError) as error:
-        if isinstance(error, AudioError) or error.permanent:
-            return _fail(desk, lease, handle, error)
-        return _try_again(desk, lease, handle, error)
     except Exception as error:
+        if _is_final(error):
+            return _fail(desk, lease, handle, error)
         if not isinstance(error, ProofcastError):
             # One episode that trips over a bug must not take the others down with it.
             log.exception("%s: unexpected", handle.episode.id)
@@ -155,8 +155,16 @@ def _attempt(desk: Desk, lease: Lease, handle: Handle, heart: Heartbeat) -> Outc
     return Outcome.DONE
 
 
-def _fail(desk: Desk, lease: Lease, handle: Handle, error: AudioError | DownloadError) -> Outcome:
-    step = Step.DECODE if isinstance(error, AudioError) else Step.DOWNLOAD
+def _is_final(error: Exception) -> bool:
+    """Whether another try would come to the same."""
+    return isinstance(error, (AudioError, ConfigError)) or (
+        isinstance(error, DownloadError) and error.permanent
+    )
+
+
+def _fail(desk: Desk, lease: Lease, handle: Handle, error: Exception) -> Outcome:
+    steps: dict[type[Exception], Step] = {AudioError: Step.DECODE, DownloadError: Step.DOWNLOAD}
+    step = steps.get(type(error), Step.REVIEW)
     handle.write(lambda episode: states.failed(episode, step, str(error), desk.clock()))
     desk.queue.complete(lease)
     return Outcome.FAILED
@@ -165,32 +173,38 @@ def _fail(desk: Desk, lease: Lease, handle: Handle, error: AudioError | Download
 def _try_again(desk: Desk, lease: Lease, handle: Handle, error: Exception) -> Outcome:
     """Another time, a while later; the last time, the job goes where people see it."""
     step = handle.episode.step or Step.TRANSCRIBE
-    reason = str(error) if isinstance(error, ProofcastError) else f"unexpected {error!r}"
+    reason = _reason(error)
     if handle.episode.failures + 1 >= desk.max_attempts:
         handle.write(lambda episode: states.failed(episode, step, reason, desk.clock()))
         desk.queue.bury(lease, reason)
         return Outcome.FAILED
-    failure = Failure(step=step, reason=reason, at=desk.clock())
-    _give_back(desk, lease, handle, reason, _BACK_OFF_S * 2**handle.episode.failures, failure)
+    _give_back(desk, lease, handle, error, delay=_BACK_OFF_S * 2**handle.episode.failures, blamed=True)
     return Outcome.RETRY
 
 
 def _give_back(
-    desk: Desk, lease: Lease, handle: Handle, reason: str, delay: float, failure: Failure | None = None
+    desk: Desk, lease: Lease, handle: Handle, why: Exception, *, delay: float = 0, blamed: bool = False
 ) -> None:
+    step = handle.episode.step or Step.TRANSCRIBE
+    failure = None if isinstance(why, Stopped) else Failure(step=step, reason=_reason(why), at=desk.clock())
+    detail = failure.reason if failure else "the worker was stopped"
     try:
-        handle.write(lambda episode: states.given_back(episode, desk.clock(), reason, failure))
+        handle.write(lambda now: states.given_back(now, desk.clock(), detail, failure, blamed=blamed))
     except (Conflict, StorageFull) as error:  # the lease lapses by itself where nothing can be written
         log.warning("%s: could not be given back: %s", handle.episode.id, error)
     else:
         desk.queue.release(lease, delay)
 
 
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, ProofcastError) else f"unexpected {error!r}"
+
+
 def _work(desk: Desk, handle: Handle, heart: Heartbeat) -> None:
+    desk.publisher.check(handle.episode)
     if handle.episode.state is not State.TRANSCRIBED:
-        audio = _audio(desk, handle, heart)
-        transcript = _transcript(desk, handle, heart, audio)
-        _store(desk, handle, transcript)
+        stored = desk.artifacts.get(_key(handle.episode, "transcript.json"))  # by an earlier attempt
+        _store(desk, handle, read_transcript(stored) if stored else _transcript(desk, handle, heart))
     _step(desk, handle, Step.REVIEW)
     heart.check()
     desk.publisher.publish(handle)
@@ -199,7 +213,7 @@ def _work(desk: Desk, handle: Handle, heart: Heartbeat) -> None:
 def _audio(desk: Desk, handle: Handle, heart: Heartbeat) -> Path:
     """The episode's audio as a file, downloaded unless an earlier attempt did."""
     key = _key(handle.episode, "audio")
-    there = desk.artifacts.fetch(key)
+    there = desk.artifacts.fetch(key) if "audio" in handle.episode.artifacts else None
     if there:
         return there
     _step(desk, handle, Step.DOWNLOAD)
@@ -207,13 +221,16 @@ def _audio(desk: Desk, handle: Handle, heart: Heartbeat) -> Path:
     if episode.enclosure is None:
         raise DownloadError("the episode's audio is gone, and no feed says where it is", permanent=True)
     desk.scratch.mkdir(parents=True, exist_ok=True)
-    path = desk.scratch / episode.id
+    path = (
+        desk.scratch / f"{episode.id}-{desk.worker}"
+    )  # a worker that lost its lease may still write to its own
 
     def progress(done: int, total: int | None) -> None:
         _go_on(desk, heart)
         desk.watch.progress(done, total, 0.0)
 
     desk.fetch_audio(episode)(episode.enclosure.url, path, progress)
+    heart.check()
     desk.artifacts.put_file(key, path)
     path.unlink(missing_ok=True)
     stored = desk.artifacts.fetch(key)
@@ -221,11 +238,8 @@ def _audio(desk: Desk, handle: Handle, heart: Heartbeat) -> Path:
     return stored
 
 
-def _transcript(desk: Desk, handle: Handle, heart: Heartbeat, audio: Path) -> Transcript:
-    """The episode's transcript, made unless an earlier attempt stored it."""
-    stored = desk.artifacts.get(_key(handle.episode, "transcript.json"))
-    if stored:
-        return read_transcript(stored)
+def _transcript(desk: Desk, handle: Handle, heart: Heartbeat) -> Transcript:
+    audio = _audio(desk, handle, heart)
     _step(desk, handle, Step.TRANSCRIBE, audio=_key(handle.episode, "audio"))
 
     def progress(done: float, total: float, speed: float) -> None:
@@ -233,13 +247,15 @@ def _transcript(desk: Desk, handle: Handle, heart: Heartbeat, audio: Path) -> Tr
         heart.progress = Progress(done_s=done, total_s=total, speed=speed, at=desk.clock())
         desk.watch.progress(done, total, speed)
 
-    return desk.transcribe(audio, about(handle.episode), handle.episode.language, progress)
+    return desk.transcribe(audio, about(handle.episode), desk.language(handle.episode), progress)
 
 
 def _store(desk: Desk, handle: Handle, transcript: Transcript) -> None:
     _step(desk, handle, Step.STORE)
     made = {"transcript": _key(handle.episode, "transcript.json")}
-    desk.artifacts.put(made["transcript"], transcript_json(transcript).encode())
+    if not desk.artifacts.create(made["transcript"], transcript_json(transcript).encode()):
+        # A worker that was thought dead, or a successor, was first: everybody goes on from what it stored.
+        transcript = read_transcript(desk.artifacts.get(made["transcript"]) or b"")
     for name in CAPTIONS:
         made[name] = _key(handle.episode, f"transcript.{name}")
         desk.artifacts.put(made[name], FORMATS[name](transcript).encode())

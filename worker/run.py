@@ -6,12 +6,14 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from pipeline.adapters.local_fleet import new_task_id
+from pipeline.errors import StorageFull
 from pipeline.model import Transcript
 from pipeline.queueing import tend
 from pipeline.wiring import Engine
@@ -20,6 +22,7 @@ from worker.models import choose
 from worker.whisper import Whisper
 
 _IDLE_S = 2.0
+_ABANDONED_S = 24 * 3600.0  #: longer than any download takes
 
 
 class Speech:
@@ -69,6 +72,7 @@ def _desk(engine: Engine, transcribe: Transcribe, name: str, stopping: threading
         publisher=engine.publisher,
         fetch_audio=engine.fetch_audio,
         transcribe=transcribe,
+        language=engine.language_of,
         clock=engine.clock,
         scratch=engine.scratch,
         lease_s=engine.config.worker.lease_s,
@@ -78,15 +82,23 @@ def _desk(engine: Engine, transcribe: Transcribe, name: str, stopping: threading
     )
 
 
+def _sweep(scratch: Path) -> None:
+    """Clear away the downloads of workers that were killed."""
+    for left in scratch.glob("*"):
+        with suppress(FileNotFoundError):  # somebody else was just done with it
+            if time.time() - left.stat().st_mtime > _ABANDONED_S:
+                left.unlink()
+
+
 def _loop(engine: Engine, desk: Desk, drain: bool, stopping: threading.Event) -> bool:
-    well = True
-    tend(engine.ledger, engine.queue, engine.fleet, engine.clock)
+    _sweep(desk.scratch)
+    well = not tend(engine.ledger, engine.queue, engine.fleet, engine.clock).buried
     try:
         while not stopping.is_set():
             outcome = work_one(desk)
             well &= outcome not in (Outcome.FAILED, Outcome.RETRY)
             if outcome is None:
-                tend(engine.ledger, engine.queue, engine.fleet, engine.clock)
+                well &= not tend(engine.ledger, engine.queue, engine.fleet, engine.clock).buried
                 if drain and not engine.queue.depth().leased and not engine.ledger.outbox():
                     break
                 stopping.wait(0.2 if drain else _IDLE_S)
@@ -126,4 +138,6 @@ def work_many(engine: Engine, jobs: int, drain: bool) -> bool:
                     child.terminate()
                 break
         codes = [child.wait() for child in children]
-    return not any(codes)
+    if StorageFull.exit_code in codes:
+        raise StorageFull("a worker found no room left on a disk", "make room, then run again")
+    return stopping.is_set() or not any(codes)

@@ -29,6 +29,17 @@ class LocalGit:
     def __init__(self, own: Path) -> None:
         self._own = own
 
+    def check(self, repository: str, base: str) -> None:
+        path = Path(repository)
+        if path == self._own and not (path / ".git").exists():
+            return  # made when it is first needed
+        if not path.is_dir():
+            raise CodeHostError(f"there is no folder {path}", "clone the site there")
+        if _commit_of(path, base) is None:
+            raise CodeHostError(
+                f"{path} has no branch '{base}'", "set the feed's 'base' to the site's main branch"
+            )
+
     def commit(self, proposal: Proposal) -> str:
         repository = self._repository(proposal.repository, proposal.base)
         base = _commit_of(repository, proposal.base)
@@ -46,7 +57,9 @@ class LocalGit:
                 _git(repository, "update-index", "--add", "--cacheinfo", f"100644,{blob},{path}", env=index)
             tree = _git(repository, "write-tree", env=index)
         identity = _identity(proposal.at)
-        return _git(repository, "commit-tree", tree, "-p", base, stdin=_message(proposal), env=identity)
+        commit = _git(repository, "commit-tree", tree, "-p", base, stdin=_message(proposal), env=identity)
+        _git(repository, "update-ref", _memory(commit, "ours"), commit)
+        return commit
 
     def open(self, proposal: Proposal, commit: str) -> Review:
         repository = Path(proposal.repository)
@@ -56,7 +69,7 @@ class LocalGit:
         elif head != commit:
             raise CodeHostError(
                 f"the branch {proposal.branch} of {repository} holds a commit that is not Proofcast's",
-                "merge or delete it, then run 'proofcast review open'",
+                "merge or delete it, then 'proofcast retry' the episode",
             )
         return Review(
             repository=proposal.repository,
@@ -69,13 +82,27 @@ class LocalGit:
 
     def status(self, review: Review) -> ReviewStatus:
         repository = Path(review.repository)
+        opened = review.state is ReviewState.OPEN
+        base = _commit_of(repository, review.base)
         head = _commit_of(repository, review.branch)
-        if _is_merged(repository, review, head):
+        ours = head is not None and _is_ours(repository, review, head)
+        made_here = _commit_of(repository, _memory(review.commit, "ours"))
+        if head is not None and ours and made_here:  # for when it was merged and the branch deleted
+            _git(repository, "update-ref", _memory(review.commit, "last"), head)
+        known = made_here or _commit_of(repository, review.commit)
+        if base and known and _is_merged(repository, review, base):
             state = ReviewState.MERGED
-        elif head is not None and _is_ours(repository, review, head):
+        elif ours:
             state = ReviewState.OPEN
-        else:  # gone: given up by a person, or never made because we were stopped before
-            state = ReviewState.CLOSED if review.state is ReviewState.OPEN else ReviewState.ABSENT
+        elif not opened:  # we were stopped before it was made
+            state = ReviewState.ABSENT
+        elif base and made_here:  # given up by a person
+            state = ReviewState.CLOSED
+        else:
+            raise CodeHostError(
+                f"{repository} is not the repository in which {review.branch} was proposed",
+                "set the feed's 'repository' to that one; or 'proofcast skip' and 'retry' the episode",
+            )
         url = "" if state is ReviewState.ABSENT else _url(review.repository, review.branch)
         edited = head is not None and head != review.commit
         return ReviewStatus(review=replace(review, state=state, url=url), head=head, edited=edited)
@@ -89,7 +116,7 @@ class LocalGit:
             "--no-ext-diff",
             "--src-prefix=a/",
             "--dst-prefix=b/",
-            f"{review.base}...{head}",
+            f"refs/heads/{review.base}...{head}",
             raw=True,
         )
 
@@ -165,22 +192,32 @@ def _is_ours(repository: Path, review: Review, head: str) -> bool:
     return opened or _succeeds(repository, "merge-base", "--is-ancestor", review.commit, head)
 
 
-def _is_merged(repository: Path, review: Review, head: str | None) -> bool:
-    base = _commit_of(repository, review.base)
-    if base is None or _commit_of(repository, review.commit) is None:
-        return False
-    if _succeeds(repository, "merge-base", "--is-ancestor", review.commit, base):
+def _is_merged(repository: Path, review: Review, base: str) -> bool:
+    """Whether the base took the change, as it was made or as the branch was last seen."""
+    commits = {review.commit, _commit_of(repository, _memory(review.commit, "last")) or review.commit}
+    if any(_succeeds(repository, "merge-base", "--is-ancestor", commit, base) for commit in commits):
         return True
-    # A squash leaves no ancestry, but the files of our commit, which were not on the base before.
-    paths = _git(
-        repository, "diff-tree", "--no-commit-id", "--name-only", "-r", "-z", review.commit, raw=True
-    )
-    on_base = [_blob(repository, base, path) is not None for path in paths.split("\0") if path]
-    return all(on_base) and (head is not None or review.state is ReviewState.OPEN)
+    # A squash or rebase leaves no ancestry, but texts that the branch had: under whatever name, even if
+    # they were edited on the base since, even if some files were left out. A transcript's text is its own.
+    since = f"^{review.commit}^"
+    return bool(_blobs(repository, base, since) & _blobs(repository, *commits, since))
+
+
+def _blobs(repository: Path, *commits: str) -> set[str]:
+    """Every file content that these commits brought."""
+    raw = _git(repository, "log", "-m", "--raw", "--no-abbrev", "--no-renames", "--format=", *commits)
+    changes = (line.split() for line in raw.splitlines() if line.startswith(":"))
+    return {blob for _, _, _, blob, *_ in changes if set(blob) != {"0"}}
+
+
+def _memory(commit: str, which: str) -> str:
+    """A ref that keeps a review's commits from being cleared away, whatever becomes of its branch."""
+    return f"refs/proofcast/{commit}/{which}"
 
 
 def _commit_of(repository: Path, name: str) -> str | None:
-    reference = name if _HASH.fullmatch(name) else f"refs/heads/{name}"
+    full = _HASH.fullmatch(name) or name.startswith("refs/")
+    reference = name if full else f"refs/heads/{name}"
     found = _run(repository, "rev-parse", "--verify", "--quiet", f"{reference}^{{commit}}")
     if found.returncode == 0:
         return found.stdout.strip()
@@ -233,4 +270,4 @@ def _run(
             env={**own, "LC_ALL": "C", **(env or {})},
         )
     except FileNotFoundError:
-        raise CodeHostError("git is not installed", "install git, then run 'proofcast review open'") from None
+        raise CodeHostError("git is not installed", "install git, then run this again") from None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import socket
 import sys
 import threading
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import as_file, files
@@ -28,6 +29,7 @@ from pipeline.handle import Handle
 from pipeline.model import Episode, State, Transcript
 from pipeline.queueing import tend
 from pipeline.scoring import word_error_rate
+from pipeline.urls import split_web_url
 from pipeline.wiring import Engine, build
 
 _CONFIG = """\
@@ -36,7 +38,7 @@ data = "proofcast-data"
 
 [[feed]]
 name = "sample-show"
-url = "http://127.0.0.1:{port}/feed.xml"
+url = "http://127.0.0.1:0/feed.xml"
 backfill = "all"
 
 [transcribe]
@@ -45,6 +47,7 @@ model = "packaged"
 [worker]
 lease_s = 6
 """
+_ADDRESS = re.compile(r"""^(url\s*=\s*["']http://127\.0\.0\.1)[^/"']*""", re.MULTILINE)
 
 
 @click.command()
@@ -56,18 +59,22 @@ def demo(ctx: click.Context, folder: Path | None) -> None:
     Serves its feed on loopback, polls it, transcribes with real Whisper, opens a review in a local git
     repository, and tells where everything is. Everything stays in DIR (default: proofcast-demo).
     """
-    folder = (folder or Path("proofcast-demo")).absolute()
-    with as_file(files("pipeline.sample")) as show, _served(show, _port(folder)) as port:
-        engine = _engine(folder, port)
-        with engine.alone("a demo poll"):
-            started = time.monotonic()
-            result = polling.poll(engine.config.feed, engine.fetch_feed, engine.ledger, engine.clock)[0]
-            tend(engine.ledger, engine.queue, engine.fleet, engine.clock)
-            if result.error:
-                raise ConfigError(f"the sample feed could not be read: {result.error}")
-            say(_polled(result, time.monotonic() - started))
-            _work(engine)
-            _sync(engine)
+    path = (folder or Path("proofcast-demo")).absolute() / configs.FILE_NAME
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        as_file(files("pipeline.sample")) as show,
+        _alone(path),
+        _served(show, _port(path)) as port,
+    ):
+        engine = _engine(path, port)
+        started = time.monotonic()
+        result = polling.poll(engine.config.feed, engine.fetch_feed, engine.ledger, engine.clock)[0]
+        tend(engine.ledger, engine.queue, engine.fleet, engine.clock)
+        if result.error:
+            raise ConfigError(f"the sample feed could not be read: {result.error}")
+        say(_polled(result, time.monotonic() - started))
+        _work(engine)
+        _sync(engine)
         failed = _tour(engine, show)
     if failed:
         ctx.exit(1)
@@ -79,24 +86,30 @@ def _polled(result: polling.FeedResult, seconds: float) -> str:
     return f"polled {result.url}: {result.new} new episodes, {result.queued} queued ({seconds:.1f} s)"
 
 
-def _engine(folder: Path, port: int) -> Engine:
-    path = folder / configs.FILE_NAME
-    folder.mkdir(parents=True, exist_ok=True)
-    text = _CONFIG.format(port=port)
-    if not path.exists() or path.read_text(encoding="utf-8") != text:
+def _alone(path: Path) -> AbstractContextManager[None]:
+    """The right to poll with the demo's data folder, before its config is written."""
+    config = configs.load(path) if path.exists() else configs.Config(root=str(path.parent))
+    return build(config, path).alone("a demo poll")
+
+
+def _engine(path: Path, port: int) -> Engine:
+    """The demo's own, on this port; what else its config says is left as it is."""
+    before = path.read_text(encoding="utf-8") if path.exists() else ""
+    text = _ADDRESS.sub(rf"\g<1>:{port}", before or _CONFIG, count=1)
+    if text != before:
         path.write_text(text, encoding="utf-8")
     return build(configs.load(path), path)
 
 
-def _port(folder: Path) -> int:
+def _port(path: Path) -> int:
     """The port of the last time, so that the episodes' addresses stay the same; or any free one."""
-    path = folder / configs.FILE_NAME
     if not path.exists():
         return 0
     config = configs.load(path)
-    if [feed.name for feed in config.feed] != ["sample-show"]:
+    if [feed.name for feed in config.feed] != ["sample-show"] or not _ADDRESS.search(path.read_text("utf-8")):
         raise ConfigError(f"{path} is not the demo's", "choose another folder: proofcast demo DIR")
-    port = int(config.feed[0].url.partition("127.0.0.1:")[2].partition("/")[0] or 0)
+    url = split_web_url(config.feed[0].url)  # None for a port that is none
+    port = (url.port if url else None) or 0
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

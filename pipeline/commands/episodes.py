@@ -71,7 +71,7 @@ def episodes(ctx: click.Context, state: str | None, feed: str | None, as_json: b
         return
     print_table(
         ["id", "no", "title", "length", "state", "what"],
-        [(e.id, e.number, e.title[:50], clock(e.duration_s), e.state, _what(e)) for e in found],
+        [(e.id, e.number, e.title, clock(e.duration_s), e.state, _what(e)) for e in found],
         long=("title", "what"),
     )
 
@@ -135,38 +135,48 @@ def _print_episode(at: Engine, episode: Episode) -> None:
 def _each(
     ctx: click.Context, references: Sequence[str], verb: str, move: Callable[[Episode], Episode]
 ) -> None:
-    """Move each episode; one that can't be moved doesn't keep the others."""
+    """Move each episode once; one that can't be moved doesn't keep the others."""
     at = engine(ctx)
+    seen: set[str] = set()
     failed = False
     for reference in references:
         try:
-            moved = move(find_episode(at.ledger, reference))
+            found = find_episode(at.ledger, reference)
+            if found.id not in seen:
+                seen.add(found.id)
+                click.echo(f"{move(found).id}: {verb}")
         except ProofcastError as error:
             say(f"proofcast: {error}")
             failed = True
-        else:
-            click.echo(f"{moved.id}: {verb}")
     if failed:
         ctx.exit(1)
 
 
 @click.command()
 @click.argument("episode", nargs=-1)
-@click.option("--dead", is_flag=True, help="Everything on the dead-letter list.")
+@click.option("--dead", is_flag=True, help="Everything that was given up (see 'status').")
+@click.option("--number", type=click.IntRange(min=0), help="Give the one EPISODE this number.")
 @config_option
 @click.pass_context
-def retry(ctx: click.Context, episode: tuple[str, ...], dead: bool) -> None:
+def retry(ctx: click.Context, episode: tuple[str, ...], dead: bool, number: int | None) -> None:
     """Bring back EPISODEs that failed, were skipped or were rejected."""
-    at = engine(ctx)
-    letters = [letter.job.episode_id for letter in at.queue.dead_letters()] if dead else []
     if not episode and not dead:
         raise click.UsageError("name an episode, or use --dead for all that were given up")
+    if number is not None and (dead or len(episode) != 1):
+        raise click.UsageError("--number is for one episode alone")
+    at = engine(ctx)
     _each(
         ctx,
-        [*episode, *letters],
+        [*episode, *(_given_up(at) if dead else [])],
         "queued",
-        lambda found: queueing.retry(at.ledger, at.queue, at.artifacts, at.clock, found),
+        lambda found: queueing.retry(at.ledger, at.queue, at.artifacts, at.clock, found, number=number),
     )
+
+
+def _given_up(at: Engine) -> list[str]:
+    """The episodes whose jobs are on the dead-letter list; those that people left out stay out."""
+    found = (at.ledger.get(letter.job.episode_id) for letter in at.queue.dead_letters())
+    return [episode.id for episode in found if episode and episode.state is State.FAILED]
 
 
 @click.command()
@@ -176,7 +186,7 @@ def retry(ctx: click.Context, episode: tuple[str, ...], dead: bool) -> None:
 def skip(ctx: click.Context, episode: tuple[str, ...]) -> None:
     """Leave EPISODEs out; 'retry' brings them back."""
     at = engine(ctx)
-    _each(ctx, episode, "skipped", lambda found: queueing.skip(at.ledger, at.clock, found))
+    _each(ctx, episode, "skipped", lambda found: queueing.skip(at.ledger, at.queue, at.clock, found))
 
 
 @click.command()

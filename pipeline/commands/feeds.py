@@ -27,7 +27,7 @@ def poll(ctx: click.Context, feed: str | None, verbose: bool, as_json: bool) -> 
     Made for cron: silent when nothing happened, safe at any rate. Exit code 1 when a feed could not
     be read (the others were), 75 when another poll is running.
     """
-    at = engine(ctx)
+    at = engine(ctx, acting=True)
     with_url = [each for each in at.config.feed if each.url]
     feeds = [at.config.feed_named(feed)] if feed else with_url
     if not feeds:
@@ -83,7 +83,7 @@ def add(
     When its item appears in the feed later, with the same number or title, it is recognised and not
     transcribed again. The same file added twice is one episode.
     """
-    at = engine(ctx)
+    at = engine(ctx, acting=True)
     item = FeedItem(title=one_line(title or audio.stem), number=number)
     episode, new = adding.add(audio, at.config.feed_named(feed), item, at.ledger, at.artifacts, at.clock)
     relay(at.ledger, at.queue)

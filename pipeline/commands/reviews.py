@@ -5,9 +5,10 @@ from __future__ import annotations
 import click
 
 from pipeline.console import ago, config_option, engine, json_option, print_json, print_table, say
-from pipeline.errors import CodeHostError, Conflict, ProofcastError
+from pipeline.errors import IllegalMove, ProofcastError
 from pipeline.handle import Handle
-from pipeline.model import Episode, State
+from pipeline.model import Episode, State, Step
+from pipeline.queueing import retry
 from pipeline.status import episode_row, find_episode, read_status
 from pipeline.wiring import Engine
 
@@ -34,7 +35,7 @@ def list_reviews(ctx: click.Context, as_json: bool) -> None:
         return
     print_table(
         ["episode", "title", "branch", "opened"],
-        [(r.episode, r.title[:50], r.branch, ago(r.opened_at) if r.opened_at else "") for r in reviews],
+        [(r.episode, r.title, r.branch, ago(r.opened_at) if r.opened_at else "") for r in reviews],
         long=("title", "branch"),
     )
 
@@ -45,33 +46,41 @@ def list_reviews(ctx: click.Context, as_json: bool) -> None:
 @click.pass_context
 def open_reviews(ctx: click.Context, episode: tuple[str, ...]) -> None:
     """Open the reviews that could not be opened when their transcript was made."""
-    at = engine(ctx)
-    waiting = (
-        [find_episode(at.ledger, reference) for reference in episode]
-        if episode
-        else at.ledger.episodes(state=State.TRANSCRIBED)
-    )
+    at = engine(ctx, acting=True)
     failed = False
-    for found in waiting:
-        failed |= not _open(at, found)
+    for reference in episode or _unopened(at):
+        try:
+            _open(at, find_episode(at.ledger, reference))
+        except ProofcastError as error:
+            say(f"proofcast: {reference}: {error}")
+            failed = True
     if failed:
         ctx.exit(1)
 
 
-def _open(at: Engine, episode: Episode) -> bool:
+def _unopened(at: Engine) -> list[str]:
+    failed = [episode for episode in at.ledger.episodes(state=State.FAILED) if _failed_to_open(episode)]
+    return [episode.id for episode in (*at.ledger.episodes(state=State.TRANSCRIBED), *failed)]
+
+
+def _failed_to_open(episode: Episode) -> bool:
+    failure = episode.failure
+    return episode.state is State.FAILED and failure is not None and failure.step is Step.REVIEW
+
+
+def _open(at: Engine, episode: Episode) -> None:
+    """Open it, or have a worker open it. Raises ProofcastError."""
+    if _failed_to_open(episode):
+        retry(at.ledger, at.queue, at.artifacts, at.clock, episode)
+        click.echo(f"{episode.id}: queued, 'proofcast work --drain' opens its review")
+        return
     if episode.state is not State.TRANSCRIBED:
-        say(f"{episode.id} is {episode.state}: there is no review to open")
-        return False
+        raise IllegalMove(f"it is {episode.state}, there is no review to open")
     if episode.claim and episode.claim.until > at.clock():
         say(f"{episode.id}: {episode.claim.worker} is just at it")
-        return True
-    try:
-        opened = at.publisher.publish(Handle(at.ledger, episode))
-    except ProofcastError as error:
-        say(f"proofcast: {episode.id}: {error}")
-        return False
+        return
+    opened = at.publisher.publish(Handle(at.ledger, episode))
     click.echo(f"{opened.id}: {opened.review.url if opened.review else opened.state}")
-    return True
 
 
 @review.command()
@@ -80,13 +89,13 @@ def _open(at: Engine, episode: Episode) -> bool:
 @click.pass_context
 def sync(ctx: click.Context, as_json: bool) -> None:
     """Read the reviews' state back: merged is published, closed is rejected."""
-    at = engine(ctx)
+    at = engine(ctx, acting=True)
     changed: list[Episode] = []
     failed = False
     for episode in at.ledger.episodes(state=State.IN_REVIEW):
         try:
             synced = at.publisher.sync(Handle(at.ledger, episode))
-        except (CodeHostError, Conflict) as error:
+        except ProofcastError as error:
             say(f"proofcast: {episode.id}: {error}")
             failed = True
             continue

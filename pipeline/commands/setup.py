@@ -10,6 +10,7 @@ from pipeline import config as configs
 from pipeline.console import config_option, engine, json_option, one_line, print_json
 from pipeline.doctor import Finding, examine
 from pipeline.errors import ConfigError
+from pipeline.urls import split_web_url
 
 TEMPLATE = """\
 # Proofcast. Every line that is commented out shows its default.
@@ -44,7 +45,7 @@ name = "my-show"            # a-z, 0-9 and '-': it becomes part of branch names
 url = "{url}"
 # language = "en"           # else: the feed's own, or detected
 # backfill = "latest"       # of the episodes that are there now: "latest", "all", or a number
-# repository = "../site"    # the site's git repository; else one in the data folder
+# repository = "../site"    # the site's git repository, or https://github.com/owner/name; else our own
 # base = "main"             # the branch to propose to
 # layout = "plain"          # plain, awsbites, podcast-namespace, or one of your own (below)
 """
@@ -58,8 +59,8 @@ def init(ctx: click.Context, feed_url: str | None) -> None:
     """Write a commented proofcast.toml, for the show at FEED_URL if one is given."""
     path = Path(ctx.meta.get("config") or configs.FILE_NAME)
     url = feed_url or "https://example.com/feed.xml"
-    if '"' in url or "\\" in url or not url.isprintable():
-        raise ConfigError(f"'{one_line(url)}' is not a URL")
+    if split_web_url(url) is None or '"' in url or "\\" in url:
+        raise ConfigError(f"'{url}' is not an address on the web", "it must begin with https:// or http://")
     feed = FEED.format(url=url)
     if not feed_url:
         feed = "".join(f"# {line}\n" for line in feed.splitlines())
@@ -83,7 +84,10 @@ _MARKS = {"ok": ("ok", "green"), "warning": ("look", "yellow"), "failed": ("FAIL
 @json_option
 @click.pass_context
 def doctor(ctx: click.Context, as_json: bool) -> None:
-    """Check the whole set-up: config, data folder, git, model, feeds. Exit code 1 if something fails."""
+    """Check the whole set-up: config, data folder, git, layouts, model, feeds.
+
+    Exit code 1 if something fails.
+    """
     at = engine(ctx)
     findings = [Finding(check="config", state="ok", found=str(at.config_file))]
     if not as_json:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from pipeline.adapters.files import FileStore
+from pipeline.adapters.github import GitHub
 from pipeline.adapters.local_git import LocalGit
 from pipeline.adapters.sqlite import Database, SqliteLedger, SqliteQueue
 from pipeline.ports import ArtifactStore, Clock, CodeHost, JobQueue, Ledger
 from tests.builders import FakeClock
+from tests.fakes.github import TOKEN, served
 from tests.git_site import GitSite
 from tests.workers import LocalWorkers, Workers
 
@@ -68,22 +71,44 @@ def artifacts(request: pytest.FixtureRequest, tmp_path: Path) -> ArtifactStore:
     return request.param(tmp_path)
 
 
-def local_git(folder: Path) -> CodeHost:
-    return LocalGit(own=folder / "own")
+Hosted = tuple[CodeHost, GitSite]
 
 
-HOSTS: dict[str, Callable[[Path], CodeHost]] = {"local git": local_git}
+@contextmanager
+def local_git(folder: Path) -> Generator[Hosted]:
+    yield LocalGit(own=folder / "own"), GitSite.made(folder / "site")
+
+
+@contextmanager
+def github(folder: Path) -> Generator[Hosted]:
+    with served(folder) as server, GitHub(lambda: TOKEN, server.url) as code_host:
+        yield code_host, server.site
+
+
+HOSTS: dict[str, Callable[[Path], AbstractContextManager[Hosted]]] = {
+    "local git": local_git,
+    "github": github,
+}
 
 
 @pytest.fixture(params=HOSTS.values(), ids=list(HOSTS))
-def code_host(request: pytest.FixtureRequest, tmp_path: Path) -> CodeHost:
-    return request.param(tmp_path)
+def hosted(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Generator[Hosted]:
+    monkeypatch.setenv("no_proxy", "*")
+    with request.param(tmp_path) as hosted:
+        yield hosted
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> GitSite:
+def code_host(hosted: Hosted) -> CodeHost:
+    return hosted[0]
+
+
+@pytest.fixture
+def site(hosted: Hosted) -> GitSite:
     """The repository that reviews are proposed to."""
-    return GitSite.made(tmp_path / "site")
+    return hosted[1]
 
 
 FLEETS: dict[str, Callable[[Path], Workers]] = {"processes": LocalWorkers}

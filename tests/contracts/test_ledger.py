@@ -90,8 +90,8 @@ def test_an_alias_is_one_kind_s_one_feed_s_and_may_be_told_again(ledger: Ledger)
 
 def test_aliases_of_a_large_feed_are_known_at_once(ledger: Ledger) -> None:
     aliases = [Alias("guid", f"https://show.example/?p={number}&x='") for number in range(2000)]
-    ledger.record([a_change(aliases=tuple(aliases[::2]))])
-    assert ledger.known("show", aliases) == dict.fromkeys(aliases[::2], "show-1")
+    ledger.record([a_change(aliases=tuple(aliases[::8]))])
+    assert ledger.known("show", aliases) == dict.fromkeys(aliases[::8], "show-1")
 
 
 def test_changes_and_feed_state_come_together(ledger: Ledger) -> None:

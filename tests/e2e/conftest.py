@@ -87,6 +87,7 @@ class Project:
         process = self.start(*arguments)
         out, err = process.communicate(timeout=300)
         assert "Traceback" not in err, err
+        assert "proofcast: unexpected" not in err, err
         if code is not None:
             assert process.returncode == code, err
         return Ran(process.returncode, out, err)

@@ -65,7 +65,8 @@ class SqliteQueue:
 
     def release(self, lease: Lease, delay: float = 0) -> None:
         self._change(
-            "UPDATE job SET visible_at = ?, leased = 0 WHERE token = ? AND leased = 1",
+            "UPDATE job SET visible_at = ?, leased = 0, receives = receives - 1"
+            " WHERE token = ? AND leased = 1",
             self._clock() + delay,
             lease.token,
         )
