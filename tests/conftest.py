@@ -15,6 +15,8 @@ from tests.scenes import queued
 from tests.studio import Studio, Watcher, a_desk
 from worker.loop import Desk
 
+pytest_plugins = ["tests.aws_site"]
+
 
 @pytest.fixture
 def clock() -> FakeClock:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,23 +15,33 @@ from pipeline.adapters.github import GitHub
 from pipeline.adapters.local_git import LocalGit
 from pipeline.adapters.sqlite import Database, SqliteLedger, SqliteQueue
 from pipeline.ports import ArtifactStore, Clock, CodeHost, JobQueue, Ledger
+from tests.aws_site import dynamo_ledger, s3_store, sqs_queue
 from tests.builders import FakeClock
 from tests.fakes.github import TOKEN, served
 from tests.git_site import GitSite
 from tests.workers import LocalWorkers, Workers
+
+ON_AWS: dict[object, str] = {dynamo_ledger: "aws", s3_store: "aws", sqs_queue: "aws_time"}
+
+
+def chosen(request: pytest.FixtureRequest) -> Callable[..., Any]:
+    """This turn's adapter, with AWS there if it is one of those."""
+    if request.param in ON_AWS:
+        request.getfixturevalue(ON_AWS[request.param])
+    return request.param
 
 
 def sqlite_ledger(folder: Path) -> Ledger:
     return SqliteLedger(Database(folder / "proofcast.db"))
 
 
-LEDGERS: dict[str, Callable[[Path], Ledger]] = {"sqlite": sqlite_ledger}
+LEDGERS: dict[str, Callable[[Path], Ledger]] = {"sqlite": sqlite_ledger, "dynamodb": dynamo_ledger}
 
 
 @pytest.fixture(params=LEDGERS.values(), ids=list(LEDGERS))
 def open_ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Ledger]:
     """Opens the one ledger of a test, as another process would."""
-    return partial(request.param, tmp_path)
+    return partial(chosen(request), tmp_path)
 
 
 @pytest.fixture
@@ -45,13 +56,13 @@ def sqlite_queue(folder: Path, clock: Clock) -> JobQueue:
     return SqliteQueue(Database(folder / "proofcast.db"), MAX_RECEIVES, clock)
 
 
-QUEUES: dict[str, Callable[[Path, Clock], JobQueue]] = {"sqlite": sqlite_queue}
+QUEUES: dict[str, Callable[[Path, Clock], JobQueue]] = {"sqlite": sqlite_queue, "sqs": sqs_queue}
 
 
 @pytest.fixture(params=QUEUES.values(), ids=list(QUEUES))
 def open_queue(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> Callable[[], JobQueue]:
     """Opens the one queue of a test, which hands a job out three times at most."""
-    return partial(request.param, tmp_path, clock)
+    return partial(chosen(request), tmp_path, clock)
 
 
 @pytest.fixture
@@ -63,12 +74,12 @@ def file_store(folder: Path) -> ArtifactStore:
     return FileStore(folder / "artifacts")
 
 
-STORES: dict[str, Callable[[Path], ArtifactStore]] = {"files": file_store}
+STORES: dict[str, Callable[[Path], ArtifactStore]] = {"files": file_store, "s3": s3_store}
 
 
 @pytest.fixture(params=STORES.values(), ids=list(STORES))
 def artifacts(request: pytest.FixtureRequest, tmp_path: Path) -> ArtifactStore:
-    return request.param(tmp_path)
+    return chosen(request)(tmp_path)
 
 
 Hosted = tuple[CodeHost, GitSite]

@@ -8,6 +8,7 @@ from threading import Barrier
 
 import pytest
 
+from pipeline.adapters.aws.sqs import SqsQueue
 from pipeline.errors import LeaseLost
 from pipeline.model import Job, Lease, QueueDepth
 from pipeline.ports import JobQueue
@@ -123,7 +124,8 @@ def test_a_released_job_is_seen_again_after_the_delay(queue: JobQueue, clock: Fa
     queue.release(lease(queue))
     assert queue.depth() == depth(waiting=1)
     queue.release(lease(queue), 30)
-    assert queue.depth() == depth(waiting=1)
+    # SQS can't tell a job that is put off from one that is leased.
+    assert queue.depth() == (depth(leased=1) if isinstance(queue, SqsQueue) else depth(waiting=1))
     clock.go_on(29)
     assert queue.lease(60) is None
     clock.go_on(1)

@@ -1,0 +1,146 @@
+"""The ledger on DynamoDB: one table, in which every change of an episode is a transaction.
+
+Indexes are a moment behind the table and only say which episodes to look at; these are then read as
+they are now. The outbox, histories, aliases and single episodes are read from the table itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from pipeline.adapters.aws.records import (
+    EPISODE,
+    FEED,
+    OUTBOX,
+    alias_key,
+    by_episode,
+    episode_of,
+    events_of,
+    key,
+    sort_at,
+    text,
+    transactions,
+    writes,
+)
+from pipeline.adapters.aws.rows import Rows, string
+from pipeline.adapters.aws.table import BY_FEED, BY_STATE, BY_TIME, SORT_KEY
+from pipeline.errors import LeaseLost
+from pipeline.model import Alias, Change, Claim, Episode, Event, FeedState, Progress, State
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+_LONGEST_ID = 1000  #: characters, within what a key may hold
+
+
+class DynamoLedger:
+    """See `ports.Ledger`; `table.definition` is the table. Raises StorageError where AWS fails.
+
+    What `episodes` and `counts` find may be a moment old; no episode they return is.
+    """
+
+    def __init__(self, client: DynamoDBClient, table: str) -> None:
+        self._rows = Rows(client, table)
+
+    def record(self, changes: Sequence[Change], feed: FeedState | None = None) -> None:
+        # Where many episodes change, those of earlier transactions stay written if a later one is
+        # refused. The feed's state comes last, so the next poll sees to the rest.
+        groups = [writes(self._rows.table, group) for group in by_episode(changes)]
+        for batch in transactions(groups):
+            self._rows.write(batch)
+        if feed:
+            self._rows.put({**key(FEED, feed.name), "doc": {"S": text(feed)}})
+
+    def get(self, episode_id: str) -> Episode | None:
+        item = self._rows.item(EPISODE, episode_id) if _can_be_an_id(episode_id) else None
+        return episode_of(item) if item else None
+
+    def known(self, feed: str, aliases: Sequence[Alias]) -> dict[Alias, str]:
+        places = {alias: alias_key(feed, alias) for alias in aliases}
+        items = self._rows.items(set(places.values()))
+        return {alias: string(items[place], "episode") for alias, place in places.items() if place in items}
+
+    def episodes(
+        self,
+        *,
+        state: State | None = None,
+        feed: str | None = None,
+        limit: int | None = None,
+        after: Episode | None = None,
+    ) -> list[Episode]:
+        if limit == 0:
+            return []
+        index, value = (BY_STATE, state) if state else (BY_FEED, feed) if feed else (BY_TIME, EPISODE)
+        found: list[Episode] = []
+        for ids in self._rows.names(index, value, limit, sort_at(after) if after else None):
+            found += [
+                episode
+                for episode in self._episodes(ids)
+                if state in (None, episode.state) and feed in (None, episode.feed)
+            ]
+            if limit is not None and len(found) >= limit:
+                break
+        return found[:limit]
+
+    def starting_with(self, prefix: str, limit: int) -> list[Episode]:
+        found: list[Episode] = []
+        if limit < 1 or (prefix and not _can_be_an_id(prefix)):
+            return found
+        for page in self._rows.pages(EPISODE, prefix, Limit=limit):
+            found += [episode_of(item) for item in page]
+            if len(found) >= limit:
+                break
+        return found[:limit]
+
+    def counts(self) -> dict[State, int]:
+        counted = {state: self._rows.count(BY_STATE, state) for state in State}
+        return {state: count for state, count in counted.items() if count}
+
+    def events(self, episode_id: str) -> list[Event]:
+        pages = self._rows.pages(events_of(episode_id)) if _can_be_an_id(episode_id) else ()
+        return [msgspec.json.decode(string(item, "doc"), type=Event) for page in pages for item in page]
+
+    def outbox(self) -> list[Episode]:
+        ids = [string(item, SORT_KEY) for page in self._rows.pages(OUTBOX) for item in page]
+        waiting = [episode for episode in self._episodes(ids) if episode.state is State.QUEUED]
+        return sorted(waiting, key=sort_at)
+
+    def sent(self, episode: Episode) -> None:
+        self._rows.delete(
+            OUTBOX,
+            episode.id,
+            ConditionExpression="#version <= :read",  # it may have been queued anew since
+            ExpressionAttributeNames={"#version": "version"},
+            ExpressionAttributeValues={":read": {"N": str(episode.version)}},
+        )
+
+    def heartbeat(self, episode_id: str, claim: Claim, progress: Progress | None) -> None:
+        values: dict[str, Any] = {":beat": {"S": text(claim)}, ":token": {"S": claim.token}}
+        if progress:
+            values[":progress"] = {"S": text(progress)}
+        if not self._rows.update(
+            EPISODE,
+            episode_id,
+            UpdateExpression="SET #beat = :beat"
+            + (", #progress = :progress" if progress else " REMOVE #progress"),
+            ConditionExpression="#claim_token = :token",
+            ExpressionAttributeNames={f"#{name}": name for name in ("beat", "progress", "claim_token")},
+            ExpressionAttributeValues=values,
+        ):
+            raise LeaseLost(f"{episode_id} is no longer this worker's")
+
+    def feed(self, name: str) -> FeedState:
+        item = self._rows.item(FEED, name)
+        return msgspec.json.decode(string(item, "doc"), type=FeedState) if item else FeedState(name=name)
+
+    def _episodes(self, ids: Sequence[str]) -> list[Episode]:
+        items = self._rows.items([(EPISODE, id) for id in ids])
+        return [episode_of(items[EPISODE, id]) for id in ids if (EPISODE, id) in items]
+
+
+def _can_be_an_id(said: str) -> bool:
+    """Whether it may be an id or its beginning; DynamoDB complains of keys that it can't hold."""
+    return 0 < len(said) <= _LONGEST_ID and said.isascii()
