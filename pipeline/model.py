@@ -178,6 +178,18 @@ class Change:
     aliases: tuple[Alias, ...] = ()
     enqueue: bool = False  #: put it in the outbox, from where it goes to the queue
 
+    @property
+    def event(self) -> Event:
+        """The line that it adds to the episode's history."""
+        episode = self.episode
+        return Event(
+            at=episode.updated_at,
+            version=episode.version,
+            state=episode.state,
+            step=episode.step,
+            detail=self.detail,
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class FeedState:

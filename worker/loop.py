@@ -221,9 +221,8 @@ def _audio(desk: Desk, handle: Handle, heart: Heartbeat) -> Path:
     if episode.enclosure is None:
         raise DownloadError("the episode's audio is gone, and no feed says where it is", permanent=True)
     desk.scratch.mkdir(parents=True, exist_ok=True)
-    path = (
-        desk.scratch / f"{episode.id}-{desk.worker}"
-    )  # a worker that lost its lease may still write to its own
+    # Its own: a worker that lost its lease may still be writing.
+    path = desk.scratch / f"{episode.id}-{desk.worker}"
 
     def progress(done: int, total: int | None) -> None:
         _go_on(desk, heart)

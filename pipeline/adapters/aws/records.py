@@ -12,7 +12,7 @@ import msgspec
 
 from pipeline.adapters.aws.table import PARTITION_KEY, SORT_AT, SORT_KEY
 from pipeline.errors import Conflict
-from pipeline.model import Alias, Change, Claim, Episode, Event, Progress, State
+from pipeline.model import Alias, Change, Claim, Episode, Progress, State
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef, UniversalAttributeValueTypeDef
@@ -158,16 +158,9 @@ def _episode(table: str, changes: Sequence[Change]) -> Write:
 
 def _event(table: str, change: Change) -> Write:
     episode = change.episode
-    event = Event(
-        at=episode.updated_at,
-        version=episode.version,
-        state=episode.state,
-        step=episode.step,
-        detail=change.detail,
-    )
     at = (events_of(episode.id), f"{episode.version:09}")
     return Write(
-        action={"Put": {"TableName": table, "Item": {**key(*at), "doc": {"S": text(event)}}}}, key=at
+        action={"Put": {"TableName": table, "Item": {**key(*at), "doc": {"S": text(change.event)}}}}, key=at
     )
 
 

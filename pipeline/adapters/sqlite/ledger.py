@@ -182,13 +182,6 @@ def _write_aliases(connection: sqlite3.Connection, change: Change) -> None:
 
 def _write_event(connection: sqlite3.Connection, change: Change) -> None:
     episode = change.episode
-    event = Event(
-        at=episode.updated_at,
-        version=episode.version,
-        state=episode.state,
-        step=episode.step,
-        detail=change.detail,
-    )
     connection.execute(
-        "INSERT INTO event VALUES (?, ?, ?)", (episode.id, episode.version, msgspec.json.encode(event))
+        "INSERT INTO event VALUES (?, ?, ?)", (episode.id, episode.version, msgspec.json.encode(change.event))
     )
