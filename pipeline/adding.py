@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from pipeline import states
 from pipeline.config import Feed
@@ -13,16 +15,44 @@ from pipeline.model import Change, Episode, FeedItem
 from pipeline.ports import ArtifactStore, Clock, Ledger
 
 
-def add(
-    audio: Path,
-    feed: Feed,
-    item: FeedItem,
-    ledger: Ledger,
-    artifacts: ArtifactStore,
-    clock: Clock,
-) -> tuple[Episode, bool]:
+class Audio(Protocol):
+    """A file that is not published yet."""
+
+    @property
+    def name(self) -> str: ...
+
+    def sha256(self) -> str: ...
+
+    def store(self, key: str) -> None:
+        """Make it an artifact."""
+        ...
+
+
+@dataclass(frozen=True)
+class AudioFile:
+    """Audio on this machine. Its methods raise ConfigError where it can't be read."""
+
+    path: Path
+    artifacts: ArtifactStore
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    def sha256(self) -> str:
+        try:
+            with self.path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise ConfigError(f"{self.path} can't be read: {error.strerror}") from None
+
+    def store(self, key: str) -> None:
+        self.artifacts.put_file(key, self.path)
+
+
+def add(audio: Audio, feed: Feed, item: FeedItem, ledger: Ledger, clock: Clock) -> tuple[Episode, bool]:
     """The episode of this audio, and whether it is new. Raises ConfigError, StorageFull."""
-    alias = audio_alias(_sha256(audio))
+    alias = audio_alias(audio.sha256())
     known = ledger.known(feed.name, [alias])
     if alias in known:
         there = ledger.get(known[alias])
@@ -32,7 +62,7 @@ def add(
     now = clock()
     identity = episode_id(feed.name, (alias,), item.title)
     key = f"{feed.name}/{identity}/audio"
-    artifacts.put_file(key, audio)
+    audio.store(key)
     episode = Episode(
         id=identity,
         feed=feed.name,
@@ -59,14 +89,6 @@ def _refuse_known(feed: Feed, item: FeedItem, ledger: Ledger) -> None:
                 f"'{item.title}' is known already: {episode.id}, {episode.state}",
                 "'proofcast retry' brings it back if it was skipped or failed; else give another --title",
             )
-
-
-def _sha256(audio: Path) -> str:
-    try:
-        with audio.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise ConfigError(f"{audio} can't be read: {error.strerror}") from None
 
 
 def _plain(name: str) -> str:

@@ -16,12 +16,18 @@ import msgspec
 import platformdirs
 
 from pipeline.errors import ConfigError
+from pipeline.model import Market
 
 FILE_NAME = "proofcast.toml"
 _ON_GITHUB = re.compile(r"https://github\.com/([\w.-]+/[\w.-]+?)(?:\.git)?/?")
 
+_SPOT_TYPES = 3  #: one spot type was unfillable for 17 minutes; three were had in 42 seconds
+
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
 Few = Annotated[int, msgspec.Meta(ge=1, le=100)]
+Minutes = Annotated[int, msgspec.Meta(ge=1, le=1440)]
+Deployment = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{0,23}$")]  #: bucket names are short
+InstanceType = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]+\.[a-z0-9-]+$")]
 Layout = dict[str, str]  #: format -> path template
 
 
@@ -59,11 +65,47 @@ class Worker(Section, frozen=True):
     max_download_mb: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 2048
 
 
+class Aws(Section, frozen=True):
+    """Where the AWS engine runs, and how much it may start. docs/deploy.md tells what each costs."""
+
+    region: Annotated[str, msgspec.Meta(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
+    name: Deployment = "proofcast"  #: of the deployment: several may live in one account and region
+    market: Literal["spot-first", "on-demand-first", "spot", "on-demand"] = "spot-first"
+    instance_types: tuple[InstanceType, ...] = ("g4dn.xlarge", "g5.xlarge", "g6.xlarge")
+    max_workers: Few = 4
+    drain_min: Minutes = 60  #: what waits shall be done in so many minutes
+    patience_s: Annotated[int, msgspec.Meta(ge=60, le=3600)] = 180  #: for an instance, then the other market
+    linger_s: Annotated[int, msgspec.Meta(ge=1, le=3600)] = 60  #: an idle worker ends after so long
+    dispatch: Literal["tasks", "service"] = "tasks"
+    poll_min: Minutes = 15
+    scale_in_after_s: Annotated[int, msgspec.Meta(ge=-1, le=3600)] = 0  #: an idle instance; -1: never
+    storage_gib: Annotated[int, msgspec.Meta(ge=30, le=16384)] = 60
+    local_storage: bool = False  #: the instance's own NVMe in place of a volume
+    shared: bool = False  #: several workers on one instance, where it has several GPUs
+    network: Literal["public", "nat", "endpoints"] = "public"
+    image: str = ""  #: of the worker; empty: built by `proofcast deploy`
+    audio_days: Annotated[int, msgspec.Meta(ge=0, le=36500)] = 90  #: then audio is deleted; 0: never
+    notify: str = ""  #: an e-mail address for alarms
+    budget_usd: Annotated[float, msgspec.Meta(ge=0)] = 0  #: a month's; alarms at 50, 80 and 100 %; 0: none
+    tags: dict[str, str] = {}
+
+    @property
+    def markets(self) -> tuple[Market, ...]:
+        """Where instances are bought, the preferred one first."""
+        return {
+            "spot-first": (Market.SPOT, Market.ON_DEMAND),
+            "on-demand-first": (Market.ON_DEMAND, Market.SPOT),
+            "spot": (Market.SPOT,),
+            "on-demand": (Market.ON_DEMAND,),
+        }[self.market]
+
+
 class Config(Section, frozen=True):
     """The whole file. Paths in it are relative to it; `root` is its folder."""
 
-    engine: Literal["local"] = "local"
+    engine: Literal["local", "aws"] = "local"
     data: str = "proofcast-data"
+    aws: Aws | None = None
     feed: list[Feed] = []
     transcribe: Transcribe = Transcribe()
     worker: Worker = Worker()
@@ -129,6 +171,7 @@ def load(path: Path) -> Config:
         message, hint = _plain(str(error))
         raise ConfigError(f"{path}: {message}", hint) from None
     _check_names(path, config)
+    _check_aws(path, config)
     return config
 
 
@@ -148,7 +191,26 @@ def _check_names(path: Path, config: Config) -> None:
             raise ConfigError(f"{path}: two feeds are named '{name}'", "a feed's name must be its own")
 
 
-_SECTIONS: dict[str, type[Section]] = {"feed": Feed, "transcribe": Transcribe, "worker": Worker}
+def _check_aws(path: Path, config: Config) -> None:
+    if config.engine != "aws":
+        return
+    if config.aws is None:
+        raise ConfigError(f'{path}: engine = "aws" needs an [aws] section', "at least: region = …")
+    types = config.aws.instance_types
+    if not types or (Market.SPOT in config.aws.markets and len(types) < _SPOT_TYPES):
+        raise ConfigError(
+            f"{path}: [aws]: instance_types must name {_SPOT_TYPES} or more where spot is bought",
+            'a single type is often not to be had; or set market = "on-demand"',
+        )
+    for feed in config.feed:
+        if not _ON_GITHUB.fullmatch(feed.repository):
+            raise ConfigError(
+                f"{path}: feed '{feed.name}' needs a repository on GitHub: its workers come and go on AWS",
+                'repository = "https://github.com/owner/name"',
+            )
+
+
+_SECTIONS: dict[str, type[Section]] = {"feed": Feed, "transcribe": Transcribe, "worker": Worker, "aws": Aws}
 _KINDS = {
     "int": "a whole number",
     "float": "a number",

@@ -15,7 +15,7 @@ import msgspec
 
 from pipeline import config as configs
 from pipeline.config import Config
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, ProofcastError
 from pipeline.wiring import Engine, build
 
 AnyCommand = TypeVar("AnyCommand", bound=Callable[..., Any])
@@ -70,6 +70,28 @@ def _check_layouts(config: Config) -> None:
             raise ConfigError(f"feed '{feed.name}': {error.message}", error.hint) from None
     for name, layout in config.layout.items():
         check_layout(name, layout)
+
+
+def start_workers(at: Engine) -> bool:
+    """Have the engine start what is needed now, and say so; False where it could not.
+
+    What was queued stays so: the next poll, or the clock on AWS, tries again.
+    """
+    try:
+        done = at.dispatch()
+    except ProofcastError as error:
+        say(f"proofcast: workers could not be started: {error}")
+        return False
+    if done and done.started:
+        say(f"workers asked for: {len(done.started)}")
+    for hold in done.holds if done else ():
+        say(f"no workers{f' on {hold.market}' if hold.market else ''} until {when(hold.until)}: {hold.why}")
+    return True
+
+
+def queued_hint(at: Engine) -> str:
+    """What happens next to what was just queued."""
+    return "queued" if at.linger_s is not None else "queued: 'proofcast work --drain' transcribes it"
 
 
 def print_json(value: Any) -> None:

@@ -135,7 +135,7 @@ def _says_something(entry: dict[str, Any]) -> bool:
 def _item(entry: dict[str, Any]) -> FeedItem:
     title = _plain(entry.get("title")) or _plain(entry.get("itunes_title")) or UNTITLED
     said_season, said_number = _count(entry.get("itunes_season")), _count(entry.get("itunes_episode"))
-    season, number = (None, None) if _is_extra(entry) else _numbers_in(title)
+    season, number = (None, None) if _is_extra(entry) else numbers_in(title)
     link = str(entry.get("link") or "").strip()
     return FeedItem(
         title=title,
@@ -166,7 +166,7 @@ def _is_extra(entry: dict[str, Any]) -> bool:
     return str(entry.get("itunes_episodetype") or "").strip().lower() in ("bonus", "trailer")
 
 
-def _numbers_in(title: str) -> tuple[int | None, int | None]:
+def numbers_in(title: str) -> tuple[int | None, int | None]:
     """Season and number, where the title says them plainly."""
     if both := _SEASON_EPISODE.search(title):
         return _count(both[1]), _count(both[2])

@@ -36,6 +36,13 @@ class Step(StrEnum):
     REVIEW = "review"
 
 
+class Market(StrEnum):
+    """How an instance is bought."""
+
+    SPOT = "spot"
+    ON_DEMAND = "on-demand"
+
+
 class ReviewState(StrEnum):
     """What became of a proposed change."""
 
@@ -142,6 +149,7 @@ class Episode:
     season: int | None = None
     published: float | None = None
     duration_s: float | None = None  #: the feed's claim until the audio was decoded
+    worked_s: float | None = None  #: how long the worker took that made the transcript
     link: str | None = None
     language: str | None = None
     enclosure: Enclosure | None = None
@@ -166,6 +174,7 @@ class Event:
     version: int
     state: State
     step: Step | None = None
+    worker: str | None = None  #: who has the episode from here to the next line
     detail: str = ""
 
 
@@ -187,6 +196,7 @@ class Change:
             version=episode.version,
             state=episode.state,
             step=episode.step,
+            worker=episode.claim.worker if episode.claim else None,
             detail=self.detail,
         )
 
@@ -245,12 +255,27 @@ class QueueDepth:
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """One running worker."""
+    """One worker of the fleet: asked for, running, or ended. What is not known is None or empty."""
 
     id: str
-    started_at: float
-    instance: str
+    asked_at: float  #: when the fleet was asked for it
+    started_at: float | None = None  #: when its program started
+    instance: str = ""  #: that it runs on, or will; empty while it waits for one
+    type: str = ""  #: the instance's
+    zone: str = ""
+    market: Market | None = None
+    pull_started_at: float | None = None  #: when its image began to be fetched
+    pull_stopped_at: float | None = None
+    stopping_at: float | None = None
+    stopped_at: float | None = None
+    stop_code: str = ""  #: the engine's word for why
+    reason: str = ""  #: the same in more words
+    exit_code: int | None = None
     detail: str = ""
+
+    @property
+    def live(self) -> bool:
+        return self.stopped_at is None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -259,6 +284,10 @@ class Instance:
 
     id: str
     type: str
+    zone: str = ""
+    market: Market | None = None
+    launched_at: float | None = None
+    ended_at: float | None = None  #: when it began to shut down: nothing is paid from then on
     detail: str = ""
 
 

@@ -6,7 +6,7 @@ conditional on the version that was read); the queue delivers at least once, in 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -22,6 +22,7 @@ from pipeline.model import (
     Instance,
     Job,
     Lease,
+    Market,
     Progress,
     Proposal,
     QueueDepth,
@@ -189,13 +190,34 @@ class CodeHost(Protocol):
 class Fleet(Protocol):
     """Where workers run: processes here, or ECS tasks."""
 
-    def tasks(self) -> list[Task]: ...
+    def tasks(self) -> list[Task]:
+        """The live ones: those that wait for an instance, start, run, or are ending."""
+        ...
+
+    def recent(self) -> list[Task]:
+        """Live ones and those that ended lately, the newest first; what is seen is kept on record."""
+        ...
 
     def instances(self) -> list[Instance]: ...
 
-    def start(self, count: int) -> list[Task]: ...
+    def start(self, count: int, market: Market | None = None) -> list[Task]:
+        """Ask for workers, which end by themselves. Interrupted, it may be called again.
 
-    def stop(self, task_id: str) -> None: ...
+        Raises Conflict where somebody else asked for some since `recent` was called.
+        """
+        ...
+
+    def stop(self, task_id: str, reason: str = "") -> None:
+        """Tell a worker to give its job back and end; nothing if there is none of that id."""
+        ...
+
+    def ended(self, workers: Collection[str]) -> set[str]:
+        """Those of these workers that are known to have ended."""
+        ...
+
+    def log(self, task_id: str) -> list[str]:
+        """The last lines that a worker wrote, oldest first."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -47,10 +47,10 @@ def free_orphans(ledger: Ledger, queue: JobQueue, fleet: Fleet, clock: Clock) ->
         for episode in ledger.episodes(state=state)
         if episode.claim
     ]
-    alive = {task.id for task in fleet.tasks()} if claimed else set[str]()
+    ended = fleet.ended({episode.claim.worker for episode in claimed if episode.claim})
     freed = 0
     for episode in claimed:
-        if episode.claim and episode.claim.worker not in alive:
+        if episode.claim and episode.claim.worker in ended:
             change = states.given_back(episode, clock(), f"{episode.claim.worker} ended before it was done")
             if _record(ledger, change):
                 lease = Lease(

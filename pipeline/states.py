@@ -141,14 +141,17 @@ def failed(episode: Episode, step: Step, reason: str, at: float) -> Change:
     return Change(episode=moved, detail=reason)
 
 
-def transcribed(episode: Episode, artifacts: dict[str, str], duration_s: float, at: float) -> Change:
-    """The transcript is stored."""
+def transcribed(
+    episode: Episode, artifacts: dict[str, str], duration_s: float, at: float, worked_s: float | None = None
+) -> Change:
+    """The transcript is stored; `worked_s` is how long it took, where it was made in one go."""
     moved = _move(
         episode,
         State.TRANSCRIBED,
         at,
         artifacts=artifacts,
         duration_s=duration_s,
+        worked_s=worked_s,
         step=Step.STORE,
         failure=None,
     )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pipeline.errors import ConfigError
-from pipeline.model import Episode, Instance, QueueDepth, State, Task
+from pipeline.model import Episode, Instance, Market, QueueDepth, State, Task
 from pipeline.ports import ArtifactStore, Fleet, JobQueue, Ledger
+from pipeline.scaling import Hold, Policy, holds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +35,11 @@ class RunningTask:
 
     id: str
     instance: str
-    started_at: float
+    type: str
+    zone: str
+    market: Market | None
+    asked_at: float
+    started_at: float | None
     detail: str
     episode: str | None
     step: str | None
@@ -64,12 +69,16 @@ class Status:
     episodes: dict[State, int]
     tasks: list[RunningTask]
     instances: list[Instance]
+    holds: list[Hold]  #: why no workers are started just now
     reviews: list[OpenReview]
     cost: dict[str, float]
 
 
-def read_status(ledger: Ledger, queue: JobQueue, fleet: Fleet, at: float) -> Status:
-    """The state of everything at one time."""
+def read_status(
+    ledger: Ledger, queue: JobQueue, fleet: Fleet, at: float, policy: Policy | None = None
+) -> Status:
+    """The state of everything at one time; with the policy of an engine that starts workers itself."""
+    recent = fleet.recent()
     working = {
         episode.claim.worker: episode
         for state in (State.TRANSCRIBING, State.TRANSCRIBED)
@@ -80,11 +89,17 @@ def read_status(ledger: Ledger, queue: JobQueue, fleet: Fleet, at: float) -> Sta
         at=at,
         queue=queue.depth(),
         episodes=ledger.counts(),
-        tasks=[_running(task, working.get(task.id)) for task in fleet.tasks()],
+        tasks=[_running(task, working.get(task.id)) for task in recent if task.live],
         instances=fleet.instances(),
-        reviews=[_review(episode) for episode in ledger.episodes(state=State.IN_REVIEW)],
+        holds=list(holds(recent, policy, at)) if policy else [],
+        reviews=reviews_in(ledger),
         cost={"usd": 0.0},  # the embedded engine's machine is the user's own
     )
+
+
+def reviews_in(ledger: Ledger) -> list[OpenReview]:
+    """Those that wait for people."""
+    return [_review(episode) for episode in ledger.episodes(state=State.IN_REVIEW)]
 
 
 def episode_row(episode: Episode, artifacts: ArtifactStore) -> EpisodeRow:
@@ -132,6 +147,10 @@ def _running(task: Task, episode: Episode | None) -> RunningTask:
     return RunningTask(
         id=task.id,
         instance=task.instance,
+        type=task.type,
+        zone=task.zone,
+        market=task.market,
+        asked_at=task.asked_at,
         started_at=task.started_at,
         detail=task.detail,
         episode=episode.id if episode else None,

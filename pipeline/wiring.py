@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,10 +16,12 @@ from typing import TYPE_CHECKING
 from pipeline import __version__
 from pipeline.adapters.files import FileStore
 from pipeline.adapters.github import GitHub
-from pipeline.adapters.local_fleet import LocalFleet, only_one
+from pipeline.adapters.local_fleet import LocalFleet, new_task_id, only_one
 from pipeline.adapters.local_git import LocalGit
 from pipeline.adapters.sqlite import Database, SqliteLedger, SqliteQueue
-from pipeline.config import Config
+from pipeline.config import Config, load
+from pipeline.deployment import ARTIFACTS, deployment
+from pipeline.errors import ConfigError
 from pipeline.model import Episode, FeedState, Proposal, Review
 from pipeline.ports import (
     ArtifactStore,
@@ -25,18 +29,27 @@ from pipeline.ports import (
     CodeHost,
     FetchAudio,
     Fetched,
+    Fleet,
     JobQueue,
     Ledger,
     ReviewStatus,
 )
+from pipeline.queueing import Tended, tend
+from pipeline.scaling import Policy
 
 if TYPE_CHECKING:
+    from pipeline.adapters.aws.clients import Clients
+    from pipeline.adapters.aws.machines import Machines
+    from pipeline.adapters.aws.rows import Rows
     from pipeline.adapters.http import Http
+    from pipeline.dispatch import Dispatched
     from pipeline.publishing import Publisher
+    from pipeline.status import Status
 
 # A job whose worker is killed or restarted comes back so often: what fails with an error is given up
 # much sooner, by `max_attempts`, so this only ends a job that takes every worker down with it.
 _MAX_RECEIVES = 20
+_LONG_POLL_S = 20  # what SQS allows; an idle worker asks three times a minute
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,18 +78,78 @@ class CodeHosts:
         return self.local if os.path.isabs(repository) else self.github  # noqa: PTH117 - a name is no path
 
 
-@dataclass(frozen=True, kw_only=True)
-class Engine:
-    """Every port with the adapter that the config asks for."""
+class Engine(ABC):
+    """Every port with the adapter that the config asks for. Nothing is opened before it is used."""
 
-    config: Config
-    config_file: Path
-    ledger: Ledger
-    queue: JobQueue
-    artifacts: ArtifactStore
-    code_host: CodeHost
-    fleet: LocalFleet
-    clock: Clock
+    linger_s: float | None = None
+    """A worker that drains ends when it found nothing for so long; None: when no other works either."""
+
+    def __init__(self, config: Config, config_file: Path) -> None:
+        self.config = config
+        self.config_file = config_file
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        return self._make_ledger()
+
+    @cached_property
+    def queue(self) -> JobQueue:
+        return self._make_queue()
+
+    @cached_property
+    def artifacts(self) -> ArtifactStore:
+        return self._make_artifacts()
+
+    @cached_property
+    def code_host(self) -> CodeHost:
+        return self._make_code_host()
+
+    @cached_property
+    def fleet(self) -> Fleet:
+        return self._make_fleet()
+
+    @abstractmethod
+    def polling(self) -> AbstractContextManager[None]:
+        """Hold the one right to poll. Raises Busy."""
+
+    @abstractmethod
+    def presence(self, task_id: str | None) -> AbstractContextManager[str]:
+        """Be a worker that the others know of, under the name that is given."""
+
+    def at_work(self) -> AbstractContextManager[None]:
+        """While this lasts, a worker has a job in hand."""
+        return nullcontext()
+
+    @cached_property
+    def policy(self) -> Policy | None:
+        """By which workers are started; None where people, or an ECS service, start them."""
+        return self._policy()
+
+    def dispatch(self) -> Dispatched | None:
+        """Start the workers that are needed, where that is for us to do."""
+        from pipeline.dispatch import dispatch
+
+        if self.policy is None:
+            return None
+        return dispatch(self.ledger, self.queue, self.fleet, self.policy, self.clock)
+
+    def status(self) -> Status:
+        """What is going on."""
+        from pipeline.status import read_status
+
+        return read_status(self.ledger, self.queue, self.fleet, self.clock(), self.policy)
+
+    def tend(self) -> Tended:
+        """Put right what interrupted processes left undone."""
+        return tend(self.ledger, self.queue, self.fleet, self.clock)
+
+    def working(self) -> AbstractContextManager[None]:
+        """Hold the one right to work with this data folder. Raises Busy."""
+        return only_one(self.config.data_dir / "worker.lock", "a worker")
+
+    @property
+    def clock(self) -> Clock:
+        return time.time
 
     @property
     def publisher(self) -> Publisher:
@@ -94,10 +167,6 @@ class Engine:
     def scratch(self) -> Path:
         """A folder for what is not finished yet."""
         return self.config.data_dir / "tmp"
-
-    def alone(self, what: str) -> AbstractContextManager[None]:
-        """Hold the one right to poll, or to work, with this data folder. Raises Busy."""
-        return only_one(self.config.data_dir / f"{what.split()[-1]}.lock", what)
 
     def fetch_feed(self, state: FeedState) -> Fetched:
         """See `ports.FetchFeed`."""
@@ -117,6 +186,31 @@ class Engine:
 
         return download
 
+    def _policy(self) -> Policy | None:
+        return None
+
+    @abstractmethod
+    def _make_ledger(self) -> Ledger: ...
+
+    @abstractmethod
+    def _make_queue(self) -> JobQueue: ...
+
+    @abstractmethod
+    def _make_artifacts(self) -> ArtifactStore: ...
+
+    @abstractmethod
+    def _make_code_host(self) -> CodeHost: ...
+
+    @abstractmethod
+    def _make_fleet(self) -> Fleet: ...
+
+    def _github(self, token: Callable[[], str]) -> GitHub:
+        return GitHub(
+            token=token,
+            api=os.environ.get("GITHUB_API_URL", "https://api.github.com"),
+            agent=f"proofcast/{__version__}",
+        )
+
     @cached_property
     def _http(self) -> Http:
         from pipeline.adapters.http import Http  # 100 ms that `status` need not spend
@@ -124,24 +218,158 @@ class Engine:
         return Http(__version__, self.config.worker.max_download_mb * 1_000_000)
 
 
+class LocalEngine(Engine):
+    """Everything on this machine."""
+
+    def _make_ledger(self) -> Ledger:
+        return SqliteLedger(self._database)
+
+    def _make_queue(self) -> JobQueue:
+        return SqliteQueue(self._database, max_receives=_MAX_RECEIVES, clock=self.clock)
+
+    def _make_artifacts(self) -> ArtifactStore:
+        return FileStore(self.config.data_dir / "artifacts")
+
+    def _make_code_host(self) -> CodeHost:
+        return CodeHosts(
+            local=LocalGit(own=self.config.own_site),
+            github=self._github(lambda: os.environ.get("GITHUB_TOKEN", "")),
+        )
+
+    def _make_fleet(self) -> Fleet:
+        return self.workers
+
+    def polling(self) -> AbstractContextManager[None]:
+        return only_one(self.config.data_dir / "poll.lock", "a poll")
+
+    @contextmanager
+    def presence(self, task_id: str | None) -> Generator[str]:
+        name = task_id or new_task_id()
+        with self.workers.presence(name):
+            yield name
+
+    @cached_property
+    def workers(self) -> LocalFleet:
+        """The fleet, for those who ask what only this one knows."""
+        return LocalFleet(self.config.data_dir / "workers", self.config_file)
+
+    @cached_property
+    def _database(self) -> Database:
+        return Database(self.config.data_dir / "proofcast.db")
+
+
+class AwsEngine(Engine):
+    """Ledger, queue, artifacts and workers on AWS, sites on GitHub."""
+
+    def __init__(self, config: Config, config_file: Path) -> None:
+        super().__init__(config, config_file)
+        self.aws, self.names = deployment(config)
+        self.linger_s = self.aws.linger_s
+
+    def _make_ledger(self) -> Ledger:
+        from pipeline.adapters.aws.dynamodb import DynamoLedger
+
+        return DynamoLedger(self._rows)
+
+    def _make_queue(self) -> JobQueue:
+        from pipeline.adapters.aws.sqs import SqsQueue
+
+        return SqsQueue(
+            self.clients.sqs(),
+            self.clients.queue_url(self.names.queue),
+            self.clients.queue_url(self.names.dead_queue),
+            self.clock,
+            wait_s=_LONG_POLL_S,
+        )
+
+    def _make_artifacts(self) -> ArtifactStore:
+        from pipeline.adapters.aws.s3 import S3Store
+
+        bucket = self.names.bucket(self.clients.account())
+        return S3Store(self.clients.s3(), bucket, self.config.data_dir / "copies", prefix=ARTIFACTS)
+
+    def _make_code_host(self) -> CodeHost:
+        from pipeline.adapters.aws.secrets import Secret
+
+        secret = Secret(self.clients.secrets, self.names.github_token)
+        return self._github(lambda: os.environ.get("GITHUB_TOKEN") or secret())
+
+    def _make_fleet(self) -> Fleet:
+        from pipeline.adapters.aws.ecs import EcsFleet
+        from pipeline.adapters.aws.fleet_records import FleetRecords
+
+        return EcsFleet(
+            self.clients.ecs(),
+            self.clients.logs,
+            self.machines,
+            FleetRecords(self._rows),
+            self.names,
+            self.clock,
+        )
+
+    def polling(self) -> AbstractContextManager[None]:
+        from pipeline.adapters.aws.lock import Locks
+
+        return Locks(self._rows, self.clock).alone("a poll")
+
+    @contextmanager
+    def presence(self, task_id: str | None) -> Generator[str]:
+        from pipeline.adapters.aws.own_task import worker_name
+
+        yield task_id or worker_name()
+
+    def at_work(self) -> AbstractContextManager[None]:
+        from pipeline.adapters.aws.own_task import protected
+
+        return protected() if self.aws.dispatch == "service" else nullcontext()
+
+    def _policy(self) -> Policy | None:
+        if self.aws.dispatch == "service":
+            return None
+        return Policy(
+            markets=self.aws.markets,
+            max_workers=self.aws.max_workers,
+            drain_s=self.aws.drain_min * 60.0,
+            patience_s=self.aws.patience_s,
+        )
+
+    @cached_property
+    def machines(self) -> Machines:
+        """The cluster's capacity and instances."""
+        from pipeline.adapters.aws.machines import Machines
+
+        return Machines(self.clients.ecs(), self.clients.ec2(), self.names)
+
+    @cached_property
+    def clients(self) -> Clients:
+        """For those who ask AWS what no port has. Raises ConfigError where boto3 is not installed."""
+        try:
+            from pipeline.adapters.aws.clients import Clients
+        except ImportError:
+            raise ConfigError(
+                "the AWS engine needs boto3, which is not installed", "pip install 'proofcast[aws]'"
+            ) from None
+        return Clients(__version__, self.aws.region)
+
+    @cached_property
+    def _rows(self) -> Rows:
+        clients = self.clients
+        from pipeline.adapters.aws.rows import Rows
+
+        return Rows(clients.dynamodb(), self.names.table)
+
+
 def build(config: Config, config_file: Path) -> Engine:
     """The engine of a config. Nothing is opened, made or asked before it is used."""
-    data = config.data_dir
-    database = Database(data / "proofcast.db")
-    return Engine(
-        config=config,
-        config_file=config_file,
-        ledger=SqliteLedger(database),
-        queue=SqliteQueue(database, max_receives=_MAX_RECEIVES, clock=time.time),
-        artifacts=FileStore(data / "artifacts"),
-        code_host=CodeHosts(
-            local=LocalGit(own=config.own_site),
-            github=GitHub(
-                token=lambda: os.environ.get("GITHUB_TOKEN", ""),
-                api=os.environ.get("GITHUB_API_URL", "https://api.github.com"),
-                agent=f"proofcast/{__version__}",
-            ),
-        ),
-        fleet=LocalFleet(data / "workers", config_file),
-        clock=time.time,
-    )
+    return (AwsEngine if config.engine == "aws" else LocalEngine)(config, config_file)
+
+
+def open_engine(place: str) -> Engine:
+    """The engine of a config that is a file here, or on AWS an `s3://bucket/key`. Raises ConfigError."""
+    path = Path(place)
+    if place.startswith("s3://"):
+        from pipeline.adapters.aws.clients import Clients
+        from pipeline.adapters.aws.config_file import fetched
+
+        path = fetched(place, Path(tempfile.gettempdir(), "proofcast"), Clients(__version__))
+    return build(load(path), path.resolve())

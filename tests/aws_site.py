@@ -15,6 +15,7 @@ import pytest
 
 from pipeline.adapters.aws.clients import Clients
 from pipeline.adapters.aws.dynamodb import DynamoLedger
+from pipeline.adapters.aws.rows import Rows
 from pipeline.adapters.aws.s3 import S3Store
 from pipeline.adapters.aws.sqs import SqsQueue
 from pipeline.adapters.aws.table import definition
@@ -180,7 +181,7 @@ def create_queues(client: Any, name: str) -> tuple[str, str]:
 def dynamo_ledger(folder: Path) -> Ledger:
     client = clients().dynamodb()
     create_table(client, name_for(folder))
-    return DynamoLedger(client, name_for(folder))
+    return DynamoLedger(Rows(client, name_for(folder)))
 
 
 def sqs_queue(folder: Path, clock: Clock) -> JobQueue:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,7 @@ def a_desk(folder: Path, database: Database, clock: Clock, studio: Studio, watch
         lease_s=60,
         max_attempts=3,
         stopping=lambda: False,
+        at_work=nullcontext,
         watch=watcher,
     )
 

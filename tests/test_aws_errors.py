@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.adapters.aws.clients import Clients
 from pipeline.adapters.aws.dynamodb import DynamoLedger
+from pipeline.adapters.aws.rows import Rows
 from pipeline.adapters.aws.s3 import S3Store
 from pipeline.adapters.aws.sqs import SqsQueue
 from pipeline.errors import StorageError
@@ -89,7 +90,7 @@ def test_what_is_not_deployed_is_said(aws: None, tmp_path: Path, clock: Clock) -
     queue = SqsQueue(made.sqs(), url, f"{url}-dead", clock, dead_wait_s=0)
     store = S3Store(made.s3(), name_for(tmp_path), tmp_path)
     for act, words in (
-        (DynamoLedger(made.dynamodb(), "nothing").counts, "the table nothing does not exist"),
+        (DynamoLedger(Rows(made.dynamodb(), "nothing")).counts, "the table nothing does not exist"),
         (lambda: queue.send(Job(episode_id="show-1")), "the queue jobs does not exist"),
         (queue.dead_letters, "the queue jobs-dead does not exist"),
         (lambda: store.put("a", b""), f"the bucket {name_for(tmp_path)} does not exist"),
@@ -102,7 +103,7 @@ def test_what_is_not_deployed_is_said(aws: None, tmp_path: Path, clock: Clock) -
 
 def test_a_network_that_is_not_there_is_said(aws_at: Callable[[str], None]) -> None:
     aws_at("http://127.0.0.1:1")
-    error = refusal(DynamoLedger(clients().dynamodb(), "table").counts)
+    error = refusal(DynamoLedger(Rows(clients().dynamodb(), "table")).counts)
     assert "the table table can't be reached" in error.message
     assert "network" in error.hint
 
@@ -110,7 +111,7 @@ def test_a_network_that_is_not_there_is_said(aws_at: Callable[[str], None]) -> N
 def test_missing_credentials_are_said(aws: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    error = refusal(DynamoLedger(clients().dynamodb(), "table").counts)
+    error = refusal(DynamoLedger(Rows(clients().dynamodb(), "table")).counts)
     assert "there are no AWS credentials" in error.message
     assert "aws sso login" in error.hint
 
@@ -126,7 +127,7 @@ def test_a_sign_in_that_ended_is_said(aws: None, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("AWS_PROFILE", "show")
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    error = refusal(lambda: DynamoLedger(clients().dynamodb(), "table").counts())
+    error = refusal(lambda: DynamoLedger(Rows(clients().dynamodb(), "table")).counts())
     assert "the AWS credentials have expired" in error.message
     assert "aws sso login" in error.hint
 

@@ -7,6 +7,7 @@ from xml.sax.saxutils import escape
 import pytest
 
 from pipeline import adding
+from pipeline.adding import AudioFile
 from pipeline.config import Feed
 from pipeline.errors import ConfigError, Conflict, FeedError
 from pipeline.model import FeedItem, FeedState, State, Step
@@ -154,7 +155,7 @@ def test_what_the_feed_has_already_is_not_added_again(
     audio = tmp_path / "final mix.mp3"
     audio.write_bytes(b"audio")
     with pytest.raises(ConfigError, match="is known already"):
-        adding.add(audio, SHOW, FeedItem(title="episode G1"), ledger, artifacts, clock)
+        adding.add(AudioFile(audio, artifacts), SHOW, FeedItem(title="episode G1"), ledger, clock)
     assert len(ledger.episodes()) == 1
 
 
@@ -163,9 +164,9 @@ def test_an_episode_added_before_is_matched_not_queued_again(
 ) -> None:
     audio = tmp_path / "final mix.mp3"
     audio.write_bytes(b"audio")
-    episode, new = adding.add(audio, SHOW, FeedItem(title="The Guest"), ledger, artifacts, clock)
+    episode, new = adding.add(AudioFile(audio, artifacts), SHOW, FeedItem(title="The Guest"), ledger, clock)
     assert new
-    assert adding.add(audio, SHOW, FeedItem(title="The Guest"), ledger, artifacts, clock) == (episode, False)
+    assert adding.add(AudioFile(audio, artifacts), SHOW, FeedItem(title="The Guest"), ledger, clock) == (episode, False)
     host = Host(an_item("g2", title="The  guest"), an_item("g1"))
     assert poll([SHOW], host, ledger, clock) == [result(new=1, updated=1, queued=1)]
     assert len(ledger.outbox()) == len(ledger.episodes()) == 2

@@ -6,31 +6,29 @@ import os
 import signal
 import sys
 import threading
-from pathlib import Path
 
 import click
 
-from pipeline import config as configs
 from pipeline.cli import complain
 from pipeline.console import say
 from pipeline.errors import ProofcastError
-from pipeline.wiring import build
+from pipeline.wiring import open_engine
 from worker.run import Speech, work
 from worker.watching import LogWatch, log_to_stderr
 
 
 @click.command()
-@click.option("--config", type=click.Path(path_type=Path), required=True)
+@click.option("--config", metavar="FILE|S3-URL", required=True)
 @click.option("--id", "task_id", help="The name the fleet knows this worker by.")
 @click.option("--drain/--stay", help="End when the queue is empty.")
 @click.option("--with-parent", is_flag=True, help="End when standard input does.")
-def main(config: Path, task_id: str | None, drain: bool, with_parent: bool) -> None:
+def main(config: str, task_id: str | None, drain: bool, with_parent: bool) -> None:
     """Work on the queue of a config."""
     log_to_stderr("%(asctime)s %(message)s")
     if with_parent:
         threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        engine = build(configs.load(config), config.resolve())
+        engine = open_engine(config)
         watch = LogWatch()
         well = work(engine, Speech(engine, say, watch), task_id=task_id, drain=drain, watch=watch)
     except ProofcastError as error:

@@ -104,7 +104,7 @@ def work(ctx: click.Context, drain: bool, jobs: int) -> None:
     bars = jobs == 1 and sys.stderr.isatty()
     if not bars:
         log_to_stderr("%(message)s")
-    with at.alone("a worker"):
+    with at.working():
         if jobs > 1:
             well = work_many(at, jobs, drain)
         else:

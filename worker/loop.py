@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -91,6 +92,7 @@ class Desk:
     lease_s: float
     max_attempts: int
     stopping: Callable[[], bool]
+    at_work: Callable[[], AbstractContextManager[None]]
     watch: Watch
 
 
@@ -124,7 +126,7 @@ def _take(desk: Desk, lease: Lease, episode: Episode) -> Outcome:
     heart = Heartbeat(desk.ledger, desk.queue, lease, change.episode.claim, desk.lease_s)
     handle = Handle(desk.ledger, change.episode)
     try:
-        with heart.beating():
+        with desk.at_work(), heart.beating():
             outcome = _attempt(desk, lease, handle, heart)
     except LeaseLost as error:  # another worker's now, or skipped by hand: nothing more may be written
         log.warning("%s: %s", handle.episode.id, error)
@@ -204,7 +206,12 @@ def _work(desk: Desk, handle: Handle, heart: Heartbeat) -> None:
     desk.publisher.check(handle.episode)
     if handle.episode.state is not State.TRANSCRIBED:
         stored = desk.artifacts.get(_key(handle.episode, "transcript.json"))  # by an earlier attempt
-        _store(desk, handle, read_transcript(stored) if stored else _transcript(desk, handle, heart))
+        if stored:
+            _store(desk, handle, read_transcript(stored), worked_s=None)
+        else:
+            began = desk.clock()
+            made = _transcript(desk, handle, heart)
+            _store(desk, handle, made, worked_s=desk.clock() - began)
     _step(desk, handle, Step.REVIEW)
     heart.check()
     desk.publisher.publish(handle)
@@ -249,7 +256,7 @@ def _transcript(desk: Desk, handle: Handle, heart: Heartbeat) -> Transcript:
     return desk.transcribe(audio, about(handle.episode), desk.language(handle.episode), progress)
 
 
-def _store(desk: Desk, handle: Handle, transcript: Transcript) -> None:
+def _store(desk: Desk, handle: Handle, transcript: Transcript, worked_s: float | None) -> None:
     _step(desk, handle, Step.STORE)
     made = {"transcript": _key(handle.episode, "transcript.json")}
     if not desk.artifacts.create(made["transcript"], transcript_json(transcript).encode()):
@@ -260,7 +267,7 @@ def _store(desk: Desk, handle: Handle, transcript: Transcript) -> None:
         desk.artifacts.put(made[name], FORMATS[name](transcript).encode())
     handle.write(
         lambda episode: states.transcribed(
-            episode, {**episode.artifacts, **made}, transcript.duration_s, desk.clock()
+            episode, {**episode.artifacts, **made}, transcript.duration_s, desk.clock(), worked_s
         )
     )
 

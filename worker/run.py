@@ -12,10 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from pipeline.adapters.local_fleet import new_task_id
 from pipeline.errors import StorageFull
 from pipeline.model import Transcript
-from pipeline.queueing import tend
 from pipeline.wiring import Engine
 from worker.loop import Desk, Outcome, Stopped, Transcribe, Watch, work_one
 from worker.models import choose
@@ -57,8 +55,7 @@ def work(engine: Engine, transcribe: Transcribe, *, task_id: str | None, drain: 
     Says whether all went well. Raises StorageFull and ModelError, after the job in hand was given back.
     """
     stopping = threading.Event()
-    name = task_id or new_task_id()
-    with engine.fleet.presence(name), _signals(stopping):
+    with engine.presence(task_id) as name, _signals(stopping):
         desk = _desk(engine, transcribe, name, stopping, watch)
         return _loop(engine, desk, drain, stopping)
 
@@ -78,6 +75,7 @@ def _desk(engine: Engine, transcribe: Transcribe, name: str, stopping: threading
         lease_s=engine.config.worker.lease_s,
         max_attempts=engine.config.worker.max_attempts,
         stopping=stopping.is_set,
+        at_work=engine.at_work,
         watch=watch,
     )
 
@@ -92,19 +90,34 @@ def _sweep(scratch: Path) -> None:
 
 def _loop(engine: Engine, desk: Desk, drain: bool, stopping: threading.Event) -> bool:
     _sweep(desk.scratch)
-    well = not tend(engine.ledger, engine.queue, engine.fleet, engine.clock).buried
+    well = _tended(engine)
+    busy_at = engine.clock()
     try:
         while not stopping.is_set():
             outcome = work_one(desk)
             well &= outcome not in (Outcome.FAILED, Outcome.RETRY)
             if outcome is None:
-                well &= not tend(engine.ledger, engine.queue, engine.fleet, engine.clock).buried
-                if drain and not engine.queue.depth().leased and not engine.ledger.outbox():
+                well &= _tended(engine)
+                if drain and _drained(engine, engine.clock() - busy_at):
                     break
                 stopping.wait(0.2 if drain else _IDLE_S)
+            else:
+                busy_at = engine.clock()
     except Stopped:
         pass
     return well
+
+
+def _tended(engine: Engine) -> bool:
+    """Whether nothing had to be given up; where there is a poller, it tends, and not every worker."""
+    return engine.linger_s is not None or not engine.tend().buried
+
+
+def _drained(engine: Engine, idle_s: float) -> bool:
+    """Whether nothing is left to wait for."""
+    if engine.linger_s is not None:
+        return idle_s >= engine.linger_s
+    return not engine.queue.depth().leased and not engine.ledger.outbox()
 
 
 @contextmanager

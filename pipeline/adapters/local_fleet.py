@@ -13,7 +13,8 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Generator
+from collections import deque
+from collections.abc import Collection, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -21,7 +22,9 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from pipeline.errors import Busy, storage_error
-from pipeline.model import Instance, Task
+from pipeline.model import Instance, Market, Task
+
+_LOG_LINES = 1000  #: told of a log
 
 
 class _Presence(msgspec.Struct, frozen=True):
@@ -48,13 +51,19 @@ class LocalFleet:
                 found.setdefault(task.id, task)
         return list(found.values())
 
+    def recent(self) -> list[Task]:
+        return sorted(self.tasks(), key=lambda task: task.asked_at, reverse=True)
+
     def instances(self) -> list[Instance]:
         return [Instance(id=platform.node(), type=platform.machine(), detail=f"{os.cpu_count()} cores")]
 
-    def start(self, count: int) -> list[Task]:
+    def start(self, count: int, market: Market | None = None) -> list[Task]:
         return [self._start() for _ in range(count)]
 
-    def stop(self, task_id: str) -> None:
+    def ended(self, workers: Collection[str]) -> set[str]:
+        return set(workers) - {task.id for task in self.tasks()} if workers else set()
+
+    def stop(self, task_id: str, reason: str = "") -> None:
         for path, presence in self._alive():
             if path.stem == task_id:
                 with suppress(ProcessLookupError):  # it has just ended by itself
@@ -63,7 +72,14 @@ class LocalFleet:
         if task_id in self._started:  # it has not said so itself yet
             self._started[task_id][1].terminate()
 
-    def log(self, task_id: str) -> Path:
+    def log(self, task_id: str) -> list[str]:
+        try:
+            with self.log_file(task_id).open(encoding="utf-8", errors="replace") as file:
+                return [line.rstrip("\n") for line in deque(file, _LOG_LINES)]
+        except FileNotFoundError:
+            return []
+
+    def log_file(self, task_id: str) -> Path:
         """Where a started worker writes what it has to say."""
         return self._folder / f"{task_id}.log"
 
@@ -90,7 +106,7 @@ class LocalFleet:
         command += ["--config", os.fspath(self._config)]
         with _explained(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
-            with self.log(task_id).open("wb") as log:
+            with self.log_file(task_id).open("wb") as log:
                 process = subprocess.Popen(
                     command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
                 )
@@ -120,7 +136,14 @@ class LocalFleet:
 
 
 def _task(task_id: str, pid: int, started_at: float) -> Task:
-    return Task(id=task_id, started_at=started_at, instance=platform.node(), detail=f"process {pid}")
+    return Task(
+        id=task_id,
+        asked_at=started_at,
+        started_at=started_at,
+        instance=platform.node(),
+        type=platform.machine(),
+        detail=f"process {pid}",
+    )
 
 
 def new_task_id() -> str:

@@ -27,10 +27,9 @@ from pipeline.errors import Busy, ConfigError
 from pipeline.formats import read_transcript
 from pipeline.handle import Handle
 from pipeline.model import Episode, State, Transcript
-from pipeline.queueing import tend
 from pipeline.scoring import word_error_rate
 from pipeline.urls import split_web_url
-from pipeline.wiring import Engine, build
+from pipeline.wiring import Engine, LocalEngine
 
 _CONFIG = """\
 # The demo's show, served on this machine while the demo runs. Your own: proofcast init
@@ -69,7 +68,7 @@ def demo(ctx: click.Context, folder: Path | None) -> None:
         engine = _engine(path, port)
         started = time.monotonic()
         result = polling.poll(engine.config.feed, engine.fetch_feed, engine.ledger, engine.clock)[0]
-        tend(engine.ledger, engine.queue, engine.fleet, engine.clock)
+        engine.tend()
         if result.error:
             raise ConfigError(f"the sample feed could not be read: {result.error}")
         say(_polled(result, time.monotonic() - started))
@@ -89,16 +88,16 @@ def _polled(result: polling.FeedResult, seconds: float) -> str:
 def _alone(path: Path) -> AbstractContextManager[None]:
     """The right to poll with the demo's data folder, before its config is written."""
     config = configs.load(path) if path.exists() else configs.Config(root=str(path.parent))
-    return build(config, path).alone("a demo poll")
+    return LocalEngine(config, path).polling()
 
 
-def _engine(path: Path, port: int) -> Engine:
+def _engine(path: Path, port: int) -> LocalEngine:
     """The demo's own, on this port; what else its config says is left as it is."""
     before = path.read_text(encoding="utf-8") if path.exists() else ""
     text = _ADDRESS.sub(rf"\g<1>:{port}", before or _CONFIG, count=1)
     if text != before:
         path.write_text(text, encoding="utf-8")
-    return build(configs.load(path), path)
+    return LocalEngine(configs.load(path), path)
 
 
 def _port(path: Path) -> int:
@@ -154,20 +153,20 @@ def _served(show: Path, port: int) -> Generator[int]:
         server.server_close()
 
 
-def _work(engine: Engine) -> None:
+def _work(engine: LocalEngine) -> None:
     """Let a worker process empty the queue, and show how far it is."""
     depth = engine.queue.depth()
     if depth.waiting + depth.leased == 0:
         return
     task = engine.fleet.start(1)[0]
-    say(f"started {task.id} ({task.detail}); its log: {nearby(engine.fleet.log(task.id))}")
+    say(f"started {task.id} ({task.detail}); its log: {nearby(engine.workers.log_file(task.id))}")
     with _bar() as show:
         while any(running.id == task.id for running in engine.fleet.tasks()):
             for episode in engine.ledger.episodes(state=State.TRANSCRIBING):
                 show(episode)
             time.sleep(0.2)
     if engine.queue.depth().waiting:
-        log = engine.fleet.log(task.id)
+        log = engine.workers.log_file(task.id)
         raise Busy("not everything could be done at once", f"run the demo again in a minute; see {log}")
 
 

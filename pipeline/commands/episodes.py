@@ -18,11 +18,12 @@ from pipeline.console import (
     print_json,
     print_table,
     say,
+    start_workers,
     when,
 )
 from pipeline.errors import ProofcastError
 from pipeline.model import Episode, State
-from pipeline.status import Status, episode_row, find_episode, read_status
+from pipeline.status import RunningTask, Status, episode_row, find_episode
 from pipeline.wiring import Engine
 
 
@@ -33,7 +34,7 @@ from pipeline.wiring import Engine
 def status(ctx: click.Context, as_json: bool) -> None:
     """Say what is going on: the queue, the workers, the reviews."""
     at = engine(ctx)
-    now = read_status(at.ledger, at.queue, at.fleet, at.clock())
+    now = at.status()
     if as_json:
         print_json(now)
     else:
@@ -46,12 +47,26 @@ def _print_status(now: Status) -> None:
     counts = ", ".join(f"{count} {state}" for state, count in sorted(now.episodes.items()))
     click.echo(f"episodes  {counts or 'none yet: proofcast poll'}")
     for task in now.tasks:
-        work = f"{task.step or 'at work on'} {task.episode}" if task.episode else "idle"
-        done = f", {clock(task.done_s)} of {clock(task.total_s)}" if task.done_s is not None else ""
-        click.echo(f"worker    {task.id} ({task.detail}): {work}{done}")
+        click.echo(f"worker    {task.id} ({_where(task)}): {_doing(task)}")
+    for hold in now.holds:
+        where = f" on {hold.market}" if hold.market else ""
+        click.echo(f"hold      no workers{where} until {when(hold.until)}: {one_line(hold.why)}")
     for review in now.reviews:
         opened = f", {ago(review.opened_at)}" if review.opened_at else ""
         click.echo(f"review    {one_line(review.title)}: {review.branch}{opened}")
+
+
+def _where(task: RunningTask) -> str:
+    return ", ".join(filter(None, (task.detail, task.type, task.zone, task.market)))
+
+
+def _doing(task: RunningTask) -> str:
+    if task.started_at is None:
+        return f"asked for {ago(task.asked_at)}" + ("" if task.instance else ", waits for an instance")
+    if not task.episode:
+        return "idle"
+    done = f", {clock(task.done_s)} of {clock(task.total_s)}" if task.done_s is not None else ""
+    return f"{task.step or 'at work on'} {task.episode}{done}"
 
 
 @click.command()
@@ -148,7 +163,7 @@ def _each(
         except ProofcastError as error:
             say(f"proofcast: {error}")
             failed = True
-    if failed:
+    if not start_workers(at) or failed:
         ctx.exit(1)
 
 

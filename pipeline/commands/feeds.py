@@ -7,11 +7,21 @@ from pathlib import Path
 import click
 
 from pipeline import adding, polling
-from pipeline.console import config_option, engine, json_option, one_line, print_json, say
+from pipeline.adding import AudioFile
+from pipeline.console import (
+    config_option,
+    engine,
+    json_option,
+    one_line,
+    print_json,
+    queued_hint,
+    say,
+    start_workers,
+)
 from pipeline.errors import ConfigError
 from pipeline.model import FeedItem
 from pipeline.polling import FeedResult
-from pipeline.queueing import relay, tend
+from pipeline.queueing import relay
 from pipeline.status import episode_row
 
 
@@ -43,13 +53,14 @@ def poll(ctx: click.Context, feed: str | None, verbose: bool, as_json: bool) -> 
         if verbose or result.new or result.error or result.held:
             say(_line(result))
 
-    with at.alone("a poll"):
+    with at.polling():
         results = polling.poll(feeds, at.fetch_feed, at.ledger, at.clock, report)
-        tend(at.ledger, at.queue, at.fleet, at.clock)
+        at.tend()
+    started = start_workers(at)
     if as_json:
         rows = [_row(result) for result in results]
         print_json({"feeds": rows, "queued": sum(result.queued for result in results)})
-    if any(result.error for result in results):
+    if not started or any(result.error for result in results):
         ctx.exit(1)
 
 
@@ -85,10 +96,15 @@ def add(
     """
     at = engine(ctx, acting=True)
     item = FeedItem(title=one_line(title or audio.stem), number=number)
-    episode, new = adding.add(audio, at.config.feed_named(feed), item, at.ledger, at.artifacts, at.clock)
+    episode, new = adding.add(
+        AudioFile(audio, at.artifacts), at.config.feed_named(feed), item, at.ledger, at.clock
+    )
     relay(at.ledger, at.queue)
+    started = start_workers(at)
     if as_json:
         print_json(episode_row(episode, at.artifacts))
-        return
-    click.echo(episode.id)
-    say("queued: 'proofcast work --drain' transcribes it" if new else f"known already: it is {episode.state}")
+    else:
+        click.echo(episode.id)
+        say(queued_hint(at) if new else f"known already: it is {episode.state}")
+    if not started:
+        ctx.exit(1)

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import click
 
-from pipeline.console import ago, config_option, engine, json_option, print_json, print_table, say
+from pipeline.console import (
+    ago,
+    config_option,
+    engine,
+    json_option,
+    print_json,
+    print_table,
+    say,
+    start_workers,
+)
 from pipeline.errors import IllegalMove, ProofcastError
 from pipeline.handle import Handle
 from pipeline.model import Episode, State, Step
 from pipeline.queueing import retry
-from pipeline.status import episode_row, find_episode, read_status
+from pipeline.status import episode_row, find_episode, reviews_in
 from pipeline.wiring import Engine
 
 
@@ -29,7 +38,7 @@ def review(ctx: click.Context) -> None:
 def list_reviews(ctx: click.Context, as_json: bool) -> None:
     """List the reviews that wait for people."""
     at = engine(ctx)
-    reviews = read_status(at.ledger, at.queue, at.fleet, at.clock()).reviews
+    reviews = reviews_in(at.ledger)
     if as_json:
         print_json(reviews)
         return
@@ -54,7 +63,7 @@ def open_reviews(ctx: click.Context, episode: tuple[str, ...]) -> None:
         except ProofcastError as error:
             say(f"proofcast: {reference}: {error}")
             failed = True
-    if failed:
+    if not start_workers(at) or failed:
         ctx.exit(1)
 
 
@@ -72,7 +81,7 @@ def _open(at: Engine, episode: Episode) -> None:
     """Open it, or have a worker open it. Raises ProofcastError."""
     if _failed_to_open(episode):
         retry(at.ledger, at.queue, at.artifacts, at.clock, episode)
-        click.echo(f"{episode.id}: queued, 'proofcast work --drain' opens its review")
+        click.echo(f"{episode.id}: queued, a worker opens its review")
         return
     if episode.state is not State.TRANSCRIBED:
         raise IllegalMove(f"it is {episode.state}, there is no review to open")

@@ -11,7 +11,6 @@ import threading
 import traceback
 from collections.abc import Callable, Generator
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -22,7 +21,7 @@ import pytest
 from pipeline import config as configs
 from pipeline import polling
 from pipeline.model import Episode, Segment, State, Step, Transcript
-from pipeline.queueing import relay, tend
+from pipeline.queueing import relay
 from pipeline.wiring import Engine, build
 from worker.loop import Outcome
 from worker.run import work
@@ -115,22 +114,18 @@ def hear(audio: Path, episode: dict[str, Any], language: str | None, progress: A
 
 def mortal(config: Path) -> Engine:
     engine = build(configs.load(config), config)
-    return replace(
-        engine,
-        ledger=Mortal(engine.ledger),
-        queue=Mortal(engine.queue),
-        artifacts=Mortal(engine.artifacts),
-        code_host=Mortal(engine.code_host),
-    )
+    for port in ("ledger", "queue", "artifacts", "code_host"):
+        setattr(engine, port, Mortal(getattr(engine, port)))
+    return engine
 
 
 def whole_way(engine: Engine) -> None:
     """What `proofcast poll` and `proofcast work --drain` do."""
-    with engine.alone("a poll"):
+    with engine.polling():
         polling.poll(engine.config.feed, engine.fetch_feed, engine.ledger, engine.clock)
         relay(engine.ledger, engine.queue)
-        tend(engine.ledger, engine.queue, engine.fleet, engine.clock)
-    with engine.alone("a worker"):
+        engine.tend()
+    with engine.working():
         work(engine, hear, task_id=None, drain=True, watch=Unwatched())
 
 

@@ -15,12 +15,20 @@ from pipeline.adapters.aws.errors import explained
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_ecs import ECSClient
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_pricing import PricingClient
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_service_quotas import ServiceQuotasClient
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sts import STSClient
 
 
 class Clients:
-    """Makes clients for one region, the standard settings' if none is named.
+    """Makes clients for one region, the standard settings' if none is named; each once.
 
     A request is tried `attempts` times, ever more slowly where AWS says that it is too busy. Clients
     may be shared by threads, but are made in one. Everything here raises StorageError.
@@ -29,6 +37,7 @@ class Clients:
     def __init__(self, version: str, region: str | None = None, attempts: int = 6) -> None:
         with explained("AWS"):
             self._session = boto3.Session(region_name=region)
+        self._clients: dict[str, Any] = {}
         self._config = Config(
             connect_timeout=5,
             read_timeout=30,  # longer than the longest wait for a job, which is 20 s
@@ -49,6 +58,51 @@ class Clients:
         """For artifacts."""
         return self._made("s3")
 
-    def _made(self, service: str) -> Any:
+    def ecs(self) -> ECSClient:
+        """For workers."""
+        return self._made("ecs")
+
+    def ec2(self) -> EC2Client:
+        """For the instances that workers run on."""
+        return self._made("ec2")
+
+    def logs(self) -> CloudWatchLogsClient:
+        """For what workers wrote."""
+        return self._made("logs")
+
+    def secrets(self) -> SecretsManagerClient:
+        """For the token of the code host."""
+        return self._made("secretsmanager")
+
+    def events(self) -> EventBridgeClient:
+        """For telling others of state changes."""
+        return self._made("events")
+
+    def quotas(self) -> ServiceQuotasClient:
+        """For how much the account may start."""
+        return self._made("service-quotas")
+
+    def prices(self) -> PricingClient:
+        """For what it costs; the price list is kept in few regions, for all of them."""
+        return self._made("pricing", region_name="us-east-1")
+
+    def sts(self) -> STSClient:
+        """For which account this is."""
+        return self._made("sts")
+
+    def account(self) -> str:
+        """Its number."""
         with explained("AWS"):
-            return cast(Any, self._session).client(service, config=self._config)  # its stub is half unknown
+            return self.sts().get_caller_identity()["Account"]
+
+    def queue_url(self, name: str) -> str:
+        """Where a queue of this account is."""
+        with explained(f"the queue {name}"):
+            return self.sqs().get_queue_url(QueueName=name)["QueueUrl"]
+
+    def _made(self, service: str, **options: str) -> Any:
+        if service not in self._clients:
+            with explained("AWS"):
+                made = cast(Any, self._session).client(service, config=self._config, **options)
+            self._clients[service] = made  # its stub is half unknown
+        return self._clients[service]

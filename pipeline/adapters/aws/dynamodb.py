@@ -7,7 +7,7 @@ they are now. The outbox, histories, aliases and single episodes are read from t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -30,9 +30,6 @@ from pipeline.adapters.aws.table import BY_FEED, BY_STATE, BY_TIME, SORT_KEY
 from pipeline.errors import LeaseLost
 from pipeline.model import Alias, Change, Claim, Episode, Event, FeedState, Progress, State
 
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
-
 _LONGEST_ID = 1000  #: characters, within what a key may hold
 
 
@@ -42,8 +39,8 @@ class DynamoLedger:
     What `episodes` and `counts` find may be a moment old; no episode they return is.
     """
 
-    def __init__(self, client: DynamoDBClient, table: str) -> None:
-        self._rows = Rows(client, table)
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
 
     def record(self, changes: Sequence[Change], feed: FeedState | None = None) -> None:
         # Where many episodes change, those of earlier transactions stay written if a later one is

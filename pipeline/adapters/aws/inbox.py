@@ -1,0 +1,71 @@
+"""The inbox: audio that people put into the bucket before it is published."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from pipeline.adapters.aws.errors import code_of, explained
+from pipeline.adapters.aws.s3 import S3Store
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+REFUSED = "inbox-refused"
+"""Where it is said why a file could not be taken, under the file's name and `.txt`."""
+
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class InboxAudio:
+    """See `adding.Audio`: an object of the bucket. Raises StorageError where AWS fails."""
+
+    client: S3Client
+    bucket: str
+    key: str
+    artifacts: S3Store
+
+    @property
+    def name(self) -> str:
+        return self.key.rpartition("/")[2]
+
+    def is_there(self) -> bool:
+        """False where it was taken already: the same news may come twice."""
+        with explained(f"the bucket {self.bucket}"):
+            try:
+                self.client.head_object(Bucket=self.bucket, Key=self.key)
+            except ClientError as error:
+                if code_of(error) != "404":
+                    raise
+                return False
+        return True
+
+    def sha256(self) -> str:
+        digest = hashlib.sha256()
+        with explained(f"the bucket {self.bucket}"):
+            body = self.client.get_object(Bucket=self.bucket, Key=self.key)["Body"]
+            for chunk in body.iter_chunks(_CHUNK):
+                digest.update(chunk)
+        return digest.hexdigest()
+
+    def store(self, key: str) -> None:
+        self.artifacts.adopt(self.key, key)
+
+    def taken(self) -> None:
+        """It is an artifact now."""
+        with explained(f"the bucket {self.bucket}"):
+            self.client.delete_object(Bucket=self.bucket, Key=self.key)
+
+    def refuse(self, why: str) -> None:
+        """Say so where whoever put it there looks."""
+        with explained(f"the bucket {self.bucket}"):
+            self.client.put_object(
+                Bucket=self.bucket,
+                Key=f"{REFUSED}/{self.key.partition('/')[2]}.txt",
+                Body=f"{why}\n".encode(),
+                ContentType="text/plain; charset=utf-8",
+            )

@@ -1,0 +1,88 @@
+"""What everything of one deployment is called on AWS: said once, for who makes it and who uses it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline.config import Aws, Config
+from pipeline.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """The names of a deployment's resources, which all begin with its own."""
+
+    name: str
+    region: str
+
+    @property
+    def stack(self) -> str:
+        return self.name
+
+    @property
+    def table(self) -> str:
+        return f"{self.name}-ledger"
+
+    @property
+    def queue(self) -> str:
+        return f"{self.name}-jobs"
+
+    @property
+    def dead_queue(self) -> str:
+        return f"{self.name}-jobs-dead"
+
+    @property
+    def cluster(self) -> str:
+        return self.name
+
+    @property
+    def worker(self) -> str:
+        """The family of the worker's task definition, and its container."""
+        return f"{self.name}-worker"
+
+    @property
+    def service(self) -> str:
+        """Only there with `dispatch = "service"`."""
+        return f"{self.name}-workers"
+
+    @property
+    def poller(self) -> str:
+        """The function that polls and dispatches."""
+        return f"{self.name}-poller"
+
+    @property
+    def announcer(self) -> str:
+        """The function that tells EventBridge of every state change."""
+        return f"{self.name}-announcer"
+
+    @property
+    def github_token(self) -> str:
+        """The secret with the token that pull requests are opened with."""
+        return f"{self.name}/github-token"
+
+    @property
+    def worker_log(self) -> str:
+        """The log group of workers; a task's stream is `worker/CONTAINER/TASK`."""
+        return f"/{self.name}/worker"
+
+    @property
+    def poller_log(self) -> str:
+        return f"/{self.name}/poller"
+
+    def bucket(self, account: str) -> str:
+        """Buckets of all accounts share their names, so this one names its account and region."""
+        return f"{self.name}-{account}-{self.region}"
+
+
+ARTIFACTS, INBOX = "artifacts", "inbox"
+"""What keys in the bucket begin with: what Proofcast stored, and files for `proofcast add`."""
+
+EVENT_SOURCE, EVENT_TYPE = "proofcast", "Episode State Changed"
+"""How EventBridge knows what the announcer tells it."""
+
+
+def deployment(config: Config) -> tuple[Aws, Deployment]:
+    """The settings and names of a config's deployment. Raises ConfigError where it has none."""
+    if config.aws is None:
+        raise ConfigError("the config says nothing of AWS", "add an [aws] section: docs/deploy.md")
+    return config.aws, Deployment(config.aws.name, config.aws.region)
