@@ -291,6 +291,15 @@ class Instance:
     detail: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Price:
+    """What something costs an hour."""
+
+    usd: float
+    source: str
+    at: float  #: the time that it is of
+
+
 @dataclass(frozen=True, slots=True)
 class Word:
     """A word as heard; `probability` is the decoder's own, 0 to 1."""

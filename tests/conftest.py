@@ -15,7 +15,7 @@ from tests.scenes import queued
 from tests.studio import Studio, Watcher, a_desk
 from worker.loop import Desk
 
-pytest_plugins = ["tests.aws_site"]
+pytest_plugins = ["tests.aws_site", "tests.deployed_site"]
 
 
 @pytest.fixture

@@ -10,16 +10,17 @@ from pathlib import Path
 from threading import Event
 from typing import Protocol
 
-from pipeline.adapters.local_fleet import LocalFleet
+from pipeline.adapters.local_fleet import LocalFleet, new_task_id
 from pipeline.adapters.sqlite import Database, SqliteQueue
 from pipeline.model import Job, Task
 from pipeline.ports import Fleet
+from tests.deployed_site import DeployedSite
 
 _WORKER = """
 import sys
 import time
 from pathlib import Path
-from pipeline.adapters.local_fleet import LocalFleet
+from pipeline.adapters.local_fleet import LocalFleet, new_task_id
 
 with LocalFleet(Path(sys.argv[1]), Path()).presence(sys.argv[2]):
     print("here", flush=True)
@@ -32,8 +33,8 @@ class Workers(Protocol):
 
     fleet: Fleet
 
-    def begin(self, task_id: str) -> None:
-        """A worker that stays until it is ended."""
+    def begin(self) -> str:
+        """The id of a new worker that stays until it is ended."""
         ...
 
     def kill(self, task_id: str) -> None:
@@ -51,6 +52,36 @@ class Workers(Protocol):
     def end_all(self) -> None: ...
 
 
+class EcsWorkers:
+    """Tasks of an ECS that lives by a clock of its own."""
+
+    def __init__(self, site: DeployedSite) -> None:
+        self._clock = site.clock
+        self._account = site.account
+        self.fleet: Fleet = site.fleet()
+
+    def begin(self) -> str:
+        (task,) = self.fleet.start(1)
+        self._clock.go_on(300)
+        return task.id
+
+    def kill(self, task_id: str) -> None:
+        self._account.ecs.end(task_id, exit_code=137)
+        self._clock.go_on(10)
+
+    def ended(self, task: Task) -> None:
+        self._clock.go_on(300)
+        if self._account.ecs.task(task.id)["lastStatus"] == "RUNNING":
+            self._account.ecs.end(task.id)
+            self._clock.go_on(10)
+
+    def keep_busy(self) -> None:
+        """They do nothing by themselves."""
+
+    def end_all(self) -> None:
+        """They end with their account."""
+
+
 class LocalWorkers:
     """Processes of this machine."""
 
@@ -61,7 +92,8 @@ class LocalWorkers:
         self._begun: dict[str, subprocess.Popen[str]] = {}
         self.fleet: Fleet = LocalFleet(self._folder, config)
 
-    def begin(self, task_id: str) -> None:
+    def begin(self) -> str:
+        task_id = new_task_id()
         process = subprocess.Popen(
             [sys.executable, "-c", _WORKER, os.fspath(self._folder), task_id],
             stdin=subprocess.PIPE,
@@ -71,6 +103,7 @@ class LocalWorkers:
         self._begun[task_id] = process
         assert process.stdout
         assert process.stdout.readline() == "here\n"
+        return task_id
 
     def kill(self, task_id: str) -> None:
         self._begun[task_id].kill()

@@ -19,7 +19,7 @@ from tests.aws_site import dynamo_ledger, s3_store, sqs_queue
 from tests.builders import FakeClock
 from tests.fakes.github import TOKEN, served
 from tests.git_site import GitSite
-from tests.workers import LocalWorkers, Workers
+from tests.workers import EcsWorkers, LocalWorkers, Workers
 
 ON_AWS: dict[object, str] = {dynamo_ledger: "aws", s3_store: "aws", sqs_queue: "aws_time"}
 
@@ -122,11 +122,15 @@ def site(hosted: Hosted) -> GitSite:
     return hosted[1]
 
 
-FLEETS: dict[str, Callable[[Path], Workers]] = {"processes": LocalWorkers}
+FLEETS: dict[str, tuple[Callable[[Any], Workers], str]] = {
+    "processes": (LocalWorkers, "tmp_path"),
+    "ecs": (EcsWorkers, "deployed"),
+}
 
 
 @pytest.fixture(params=FLEETS.values(), ids=list(FLEETS))
-def workers(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[Workers]:
-    workers: Workers = request.param(tmp_path)
+def workers(request: pytest.FixtureRequest) -> Generator[Workers]:
+    opened, place = request.param
+    workers: Workers = opened(request.getfixturevalue(place))
     yield workers
     workers.end_all()

@@ -10,31 +10,40 @@ def ids(workers: Workers) -> list[str]:
 
 
 def test_a_fleet_at_rest(workers: Workers) -> None:
-    assert workers.fleet.tasks() == []
+    assert workers.fleet.tasks() == workers.fleet.recent() == []
     assert workers.fleet.start(0) == []
+    assert workers.fleet.ended([]) == set()
+    assert workers.fleet.log("worker-9") == []
     workers.fleet.stop("worker-9")
 
 
 def test_a_worker_is_a_task_while_it_lives(workers: Workers) -> None:
-    workers.begin("worker-1")
-    workers.begin("worker-2")
-    assert ids(workers) == ids(workers) == ["worker-1", "worker-2"]
-    first = workers.fleet.tasks()[0]
-    assert first.asked_at <= (first.started_at or 0)
-    assert first.instance in [instance.id for instance in workers.fleet.instances()]
-    workers.kill("worker-1")
-    assert ids(workers) == ["worker-2"]
-    workers.kill("worker-2")
+    first, second = workers.begin(), workers.begin()
+    assert ids(workers) == ids(workers) == sorted([first, second])
+    task = workers.fleet.tasks()[0]
+    assert task.live
+    assert task.asked_at <= (task.started_at or 0)
+    assert (task.instance, task.type) in [(it.id, it.type) for it in workers.fleet.instances()]
+    workers.kill(first)
+    assert ids(workers) == [second]
+    workers.kill(second)
     assert ids(workers) == []
 
 
+def test_who_has_ended_is_known(workers: Workers) -> None:
+    first, second = workers.begin(), workers.begin()
+    assert workers.fleet.ended({first, second}) == set()
+    workers.kill(first)
+    assert workers.fleet.ended({first, second}) == {first}
+    assert [task.id for task in workers.fleet.recent() if task.live] == [second]
+
+
 def test_a_stopped_worker_ends_and_the_others_go_on(workers: Workers) -> None:
-    workers.begin("worker-1")
-    workers.begin("worker-2")
-    task = next(task for task in workers.fleet.tasks() if task.id == "worker-1")
-    workers.fleet.stop("worker-1")
+    first, second = workers.begin(), workers.begin()
+    task = next(task for task in workers.fleet.tasks() if task.id == first)
+    workers.fleet.stop(first)
     workers.ended(task)
-    assert ids(workers) == ["worker-2"]
+    assert ids(workers) == [second]
 
 
 def test_started_workers_are_tasks_at_once_and_end_by_themselves(workers: Workers) -> None:
@@ -49,7 +58,7 @@ def test_started_workers_are_tasks_at_once_and_end_by_themselves(workers: Worker
 def test_a_worker_can_be_stopped_as_soon_as_it_was_started(workers: Workers) -> None:
     workers.keep_busy()
     (task,) = workers.fleet.start(1)
-    workers.fleet.stop(task.id)
+    workers.fleet.stop(task.id, "changed my mind")
     workers.ended(task)
     assert ids(workers) == []
     workers.fleet.stop(task.id)

@@ -1,0 +1,97 @@
+"""What instances cost: the Price List for on-demand and the fee of managed instances, EC2 for spot.
+
+The fee is a share of the on-demand price that differs by family and changes, whatever the market: so
+it is looked up by instance type, never computed (12 % for most families; 7.8 % for G since July 2026).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from pipeline.adapters.aws.errors import explained
+from pipeline.model import Price
+from pipeline.ports import Clock
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_pricing import PricingClient
+    from mypy_boto3_pricing.type_defs import FilterTypeDef
+
+_ON_DEMAND = {
+    "operatingSystem": "Linux",
+    "tenancy": "Shared",
+    "preInstalledSw": "NA",
+    "capacitystatus": "Used",
+}
+
+
+class Prices:
+    """Prices of a region in US dollars; None where AWS names none. Raises StorageError where it fails."""
+
+    def __init__(self, pricing: PricingClient, ec2: EC2Client, region: str, clock: Clock) -> None:
+        self._pricing = pricing
+        self._ec2 = ec2
+        self._region = region
+        self._clock = clock
+
+    def on_demand(self, instance_type: str) -> Price | None:
+        """Of Linux, shared tenancy."""
+        products = self._products("AmazonEC2", {"instanceType": instance_type, **_ON_DEMAND})
+        return self._first(products, "AWS Price List, AmazonEC2")
+
+    def fee(self, instance_type: str) -> Price | None:
+        """What ECS asks for managing an instance, beside its price."""
+        products = self._products("AmazonECS", {"operation": "ECSManagedInstancesUsage"})
+        mine = (each for each in products if _usage(each).endswith(f":{instance_type}-management-hours"))
+        return self._first(mine, "AWS Price List, AmazonECS")
+
+    def spot(self, instance_type: str) -> Price | None:
+        """The last price of the cheapest zone."""
+        with explained("EC2's spot prices"):
+            answer = self._ec2.describe_spot_price_history(
+                InstanceTypes=[instance_type],  # pyright: ignore[reportArgumentType] - the config's, not a literal
+                ProductDescriptions=["Linux/UNIX"],
+                StartTime=datetime.fromtimestamp(self._clock(), UTC),
+            )
+        said = [
+            (float(each["SpotPrice"]), each) for each in answer["SpotPriceHistory"] if "SpotPrice" in each
+        ]
+        if not said:
+            return None
+        usd, cheapest = min(said, key=lambda pair: pair[0])
+        return Price(
+            usd=usd, source=f"EC2 spot price in {cheapest.get('AvailabilityZone')}", at=self._clock()
+        )
+
+    def _products(self, service: str, wanted: dict[str, str]) -> Iterator[dict[str, Any]]:
+        filters: list[FilterTypeDef] = [
+            {"Type": "TERM_MATCH", "Field": field, "Value": value}
+            for field, value in {"regionCode": self._region, **wanted}.items()
+        ]
+        with explained("the AWS Price List"):
+            for page in self._pricing.get_paginator("get_products").paginate(
+                ServiceCode=service, Filters=filters
+            ):
+                yield from (json.loads(str(product)) for product in page["PriceList"])
+
+    def _first(self, products: Iterator[dict[str, Any]], source: str) -> Price | None:
+        for product in products:
+            for usd in _by_the_hour(product):
+                return Price(usd=usd, source=source, at=self._clock())
+        return None
+
+
+def _usage(product: dict[str, Any]) -> str:
+    return product.get("product", {}).get("attributes", {}).get("usagetype", "")
+
+
+def _by_the_hour(product: dict[str, Any]) -> Iterator[float]:
+    """Its prices that are not nothing: a list entry may be of a reservation's kind."""
+    for offer in product.get("terms", {}).get("OnDemand", {}).values():
+        for dimension in offer.get("priceDimensions", {}).values():
+            usd = float(dimension.get("pricePerUnit", {}).get("USD", 0))
+            if usd:
+                yield usd
