@@ -75,9 +75,9 @@ class Aws(Section, frozen=True):
     max_workers: Few = 4
     drain_min: Minutes = 60  #: what waits shall be done in so many minutes
     patience_s: Annotated[int, msgspec.Meta(ge=60, le=3600)] = 180  #: for an instance, then the other market
-    linger_s: Annotated[int, msgspec.Meta(ge=1, le=3600)] = 60  #: an idle worker ends after so long
+    linger_s: Annotated[int, msgspec.Meta(ge=1, le=3600)] = 20  #: an idle worker ends after so long
     dispatch: Literal["tasks", "service"] = "tasks"
-    poll_min: Minutes = 15
+    poll_min: Minutes = 5
     scale_in_after_s: Annotated[int, msgspec.Meta(ge=-1, le=3600)] = 0  #: an idle instance; -1: never
     storage_gib: Annotated[int, msgspec.Meta(ge=30, le=16384)] = 60
     local_storage: bool = False  #: the instance's own NVMe in place of a volume

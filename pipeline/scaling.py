@@ -8,8 +8,8 @@ from outside; a worker that finds nothing to do ends by itself.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from statistics import median
 
 from pipeline.model import Episode, Market, State, Task
@@ -26,6 +26,7 @@ _MEASURED = 10  #: so many of the last tasks count for the start-up time
 _MARKET_PAUSE_S = 300.0  #: after a market refused once; twice as long each further time
 _WORKER_PAUSE_S = 60.0  #: after a worker came to a bad end; twice as long each further time
 _LONGEST_PAUSE_S = 3600.0
+_TOGETHER_S = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,10 +41,12 @@ class Policy:
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """What is left to do."""
+    """What is left to do, in seconds of audio."""
 
-    jobs: int = 0  #: waiting, or in the hands of the fleet's workers
-    audio_s: float = 0.0  #: seconds of audio that they come to
+    jobs: int = 0  #: in nobody's hands
+    audio_s: float = 0.0  #: what these come to
+    in_hand: Mapping[str, float] = field(default_factory=dict[str, float])
+    """What workers of the fleet have still to do of what they took, by their ids."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +82,7 @@ def plan(work: Work, tasks: Sequence[Task], pace: Pace, policy: Policy, now: flo
     in_vain = [task for task in tasks if _waits(task) and now - task.asked_at > policy.patience_s]
     market, elsewhere = _market(policy, held, {task.market for task in in_vain})
     given_up = {task.id for task in in_vain} if elsewhere else set[str]()
-    live = [task for task in tasks if task.live and task.id not in given_up]
+    live = [task for task in tasks if _goes_on(task) and task.id not in given_up]
     start = _missing(work, live, pace, policy, now) if market else 0
     return Plan(start=start, market=market if start else None, give_up=tuple(sorted(given_up)), holds=held)
 
@@ -113,15 +116,21 @@ def work_left(
     `waiting` may be a part, of which `more` like them follow. A worker that is not of the `fleet` sees
     to its episode by itself.
     """
+    ours = set(fleet)
+    in_hand = {
+        episode.claim.worker: episode for episode in taken if episode.claim and episode.claim.worker in ours
+    }
+    given_back = [episode for episode in taken if episode.claim is None]
     lengths = [episode.duration_s for episode in waiting if episode.duration_s]
     typical = median(lengths) if lengths else _TYPICAL_S
     seconds = [episode.duration_s or typical for episode in waiting]
     mean = sum(seconds) / len(seconds) if seconds else typical
-    ours = set(fleet)
-    left = [
-        _left(episode, typical) for episode in taken if episode.claim is None or episode.claim.worker in ours
-    ]
-    return Work(jobs=len(seconds) + more + len(left), audio_s=sum(seconds) + more * mean + sum(left))
+    left = [_left(episode, typical) for episode in given_back]
+    return Work(
+        jobs=len(seconds) + more + len(left),
+        audio_s=sum(seconds) + more * mean + sum(left),
+        in_hand={worker: _left(episode, typical) for worker, episode in in_hand.items()},
+    )
 
 
 def pace_of(tasks: Iterable[Task], done: Iterable[Episode]) -> Pace:
@@ -157,22 +166,27 @@ def bad_end_in_words(task: Task) -> str:
 
 
 def _missing(work: Work, live: Sequence[Task], pace: Pace, policy: Policy, now: float) -> int:
-    """How many workers to add, so that the work is done in time and each has something to do."""
-    room = min(work.jobs, policy.max_workers) - len(live)
+    """How many workers to add, so that the work is done in time and each has something to do.
+
+    A worker should work for as long at least as it took to start, however short the time is.
+    """
+    useful_s = max(policy.drain_s - pace.start_up_s, pace.start_up_s)
+    idle = sum(task.id not in work.in_hand for task in live)
+    room = min(work.jobs - idle, policy.max_workers - len(live))
     if room <= 0:
         return 0
-    uncovered = work.audio_s - sum(_does(task, pace, policy, now) for task in live)
+    uncovered = work.audio_s - sum(_spare(task, work, pace, policy, now) for task in live)
     if uncovered <= 0:
         return 0 if live else 1
-    each = max(policy.drain_s - pace.start_up_s, 0.0) * pace.speed
     one_episode = work.audio_s / work.jobs
-    return min(room, math.ceil(uncovered / max(each, one_episode)))
+    return min(room, math.ceil(uncovered / max(useful_s * pace.speed, one_episode)))
 
 
-def _does(task: Task, pace: Pace, policy: Policy, now: float) -> float:
-    """Seconds of audio that a live task gets done in time."""
+def _spare(task: Task, work: Work, pace: Pace, policy: Policy, now: float) -> float:
+    """Seconds of audio that a live task gets done in time, after what it has in hand."""
     starting = 0.0 if task.started_at else max(0.0, pace.start_up_s - (now - task.asked_at))
-    return max(0.0, policy.drain_s - starting) * pace.speed
+    able = max(0.0, policy.drain_s - starting) * pace.speed
+    return max(0.0, able - work.in_hand.get(task.id, 0.0))
 
 
 def _market(
@@ -193,8 +207,13 @@ def _left(episode: Episode, typical: float) -> float:
     return max(_REVIEW_S, length - done)
 
 
+def _goes_on(task: Task) -> bool:
+    """Whether it will do more work: one that is ending gives its job back."""
+    return task.live and task.stopping_at is None
+
+
 def _waits(task: Task) -> bool:
-    return task.live and not task.instance
+    return _goes_on(task) and not task.instance
 
 
 def _refused(task: Task) -> bool:
@@ -220,11 +239,14 @@ def _paused(
     ended: Sequence[Task], bad: Callable[[Task], bool], pause_s: float
 ) -> Iterable[tuple[Task, float]]:
     """The last task, and until when to pause, if it and perhaps others before it were bad."""
-    in_a_row = 0
+    in_a_row = 0  # of occasions: what ends together, ends for one reason
+    earlier = math.inf
     for task in reversed(ended):
         if not bad(task):
             break
-        in_a_row += 1
+        at = task.stopped_at or 0.0
+        in_a_row += earlier - at > _TOGETHER_S
+        earlier = at
     if in_a_row:
         last = ended[-1]
         pause = min(pause_s * 2.0 ** min(in_a_row - 1, 10), _LONGEST_PAUSE_S)

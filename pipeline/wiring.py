@@ -279,7 +279,7 @@ class AwsEngine(Engine):
             self.clients.queue_url(self.names.queue),
             self.clients.queue_url(self.names.dead_queue),
             self.clock,
-            wait_s=_LONG_POLL_S,
+            wait_s=min(_LONG_POLL_S, self.aws.linger_s),
         )
 
     def _make_artifacts(self) -> ArtifactStore:

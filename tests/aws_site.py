@@ -167,13 +167,13 @@ def create_table(client: Any, name: str) -> None:
         client.create_table(**definition(name))
 
 
-def create_queues(client: Any, name: str) -> tuple[str, str]:
+def create_queues(client: Any, name: str, max_receives: int = MAX_RECEIVES) -> tuple[str, str]:
     """The URLs of a queue and its dead-letter queue, created if they are not there already."""
     dead_url = client.create_queue(QueueName=f"{name}-dead")["QueueUrl"]
     arn = client.get_queue_attributes(QueueUrl=dead_url, AttributeNames=["QueueArn"])["Attributes"][
         "QueueArn"
     ]
-    policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": MAX_RECEIVES})
+    policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": max_receives})
     url = client.create_queue(QueueName=name, Attributes={"RedrivePolicy": policy})["QueueUrl"]
     return url, dead_url
 
@@ -184,9 +184,9 @@ def dynamo_ledger(folder: Path) -> Ledger:
     return DynamoLedger(Rows(client, name_for(folder)))
 
 
-def sqs_queue(folder: Path, clock: Clock) -> JobQueue:
+def sqs_queue(folder: Path, clock: Clock, max_receives: int = MAX_RECEIVES) -> JobQueue:
     client = clients().sqs()
-    return SqsQueue(client, *create_queues(client, name_for(folder)), clock, dead_wait_s=0)
+    return SqsQueue(client, *create_queues(client, name_for(folder), max_receives), clock, dead_wait_s=0)
 
 
 def s3_store(folder: Path) -> ArtifactStore:

@@ -12,7 +12,7 @@ from pipeline.ports import ArtifactStore, JobQueue, Ledger
 from pipeline.queueing import Tended, relay, tend
 from tests.builders import FakeClock
 from tests.scenes import queued
-from tests.studio import Studio, Watcher, a_desk
+from tests.studio import Stores, Studio, Watcher, a_desk, aws_stores, local_stores
 from worker.loop import Desk
 
 pytest_plugins = ["tests.aws_site", "tests.deployed_site"]
@@ -64,12 +64,19 @@ def watcher() -> Watcher:
     return Watcher()
 
 
+@pytest.fixture(params=["local", "aws"])
+def stores(request: pytest.FixtureRequest) -> Stores:
+    """Opens the ledger, the queue and the artifacts of an engine."""
+    if request.param == "aws":
+        request.getfixturevalue("aws_time")
+        return aws_stores
+    return local_stores
+
+
 @pytest.fixture
-def desk(
-    database: Database, clock: FakeClock, tmp_path: Path, studio: Studio, watcher: Watcher, ledger: Ledger
-) -> Desk:
+def desk(tmp_path: Path, stores: Stores, clock: FakeClock, studio: Studio, watcher: Watcher) -> Desk:
     """worker-1's, with one episode on the queue."""
-    desk = a_desk(tmp_path, database, clock, studio, watcher)
-    queued(ledger)
-    relay(ledger, desk.queue)
+    desk = a_desk(tmp_path, stores, clock, studio, watcher)
+    queued(desk.ledger)
+    relay(desk.ledger, desk.queue)
     return desk

@@ -58,7 +58,9 @@ class DeployedSite:
         return DynamoLedger(self.rows())
 
     def queue(self) -> JobQueue:
-        return SqsQueue(self.clients.sqs(), self.made.queue_url, self.made.dead_url, self.clock, dead_wait_s=0)
+        return SqsQueue(
+            self.clients.sqs(), self.made.queue_url, self.made.dead_url, self.clock, dead_wait_s=0
+        )
 
 
 @pytest.fixture

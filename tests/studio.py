@@ -13,7 +13,7 @@ from pipeline.adapters.local_git import LocalGit
 from pipeline.adapters.sqlite import Database, SqliteLedger, SqliteQueue
 from pipeline.config import Config, Feed
 from pipeline.model import Episode, Step, Transcript
-from pipeline.ports import Clock, FetchAudio
+from pipeline.ports import ArtifactStore, Clock, FetchAudio, JobQueue, Ledger
 from pipeline.publishing import Publisher
 from tests.builders import a_transcript
 from worker.loop import Desk, Outcome
@@ -68,15 +68,31 @@ class Watcher:
         self.seen.append((episode.state, outcome))
 
 
-def a_desk(folder: Path, database: Database, clock: Clock, studio: Studio, watcher: Watcher) -> Desk:
+Stores = Callable[[Path, Clock], tuple[Ledger, JobQueue, ArtifactStore]]
+
+
+def local_stores(folder: Path, clock: Clock) -> tuple[Ledger, JobQueue, ArtifactStore]:
+    database = Database(folder / "proofcast.db")
+    queue = SqliteQueue(database, max_receives=20, clock=clock)
+    return SqliteLedger(database), queue, FileStore(folder / "artifacts")
+
+
+def aws_stores(folder: Path, clock: Clock) -> tuple[Ledger, JobQueue, ArtifactStore]:
+    """With AWS there."""
+    from tests.aws_site import dynamo_ledger, s3_store, sqs_queue  # a plugin, which pytest imports first
+
+    return dynamo_ledger(folder), sqs_queue(folder, clock, max_receives=50), s3_store(folder)
+
+
+def a_desk(folder: Path, stores: Stores, clock: Clock, studio: Studio, watcher: Watcher) -> Desk:
     """worker-1's; a site of its own is made on first use."""
     config = Config(root=str(folder), data="data", feed=[Feed(name="show")])
-    ledger = SqliteLedger(database)
-    artifacts = FileStore(folder / "artifacts")
+    folder.mkdir(exist_ok=True)
+    ledger, queue, artifacts = stores(folder, clock)
     return Desk(
         worker="worker-1",
         ledger=ledger,
-        queue=SqliteQueue(database, max_receives=20, clock=clock),
+        queue=queue,
         artifacts=artifacts,
         publisher=Publisher(
             config=config,

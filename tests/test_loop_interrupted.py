@@ -10,7 +10,6 @@ from threading import Event
 import pytest
 
 from pipeline import queueing, states
-from pipeline.adapters.sqlite import Database
 from pipeline.errors import CodeHostError, Conflict, ModelError, StorageFull
 from pipeline.formats import transcript_json
 from pipeline.model import Job, QueueDepth, State, Step, Transcript
@@ -18,7 +17,7 @@ from tests.builders import FakeClock, a_transcript
 from tests.faulty import Crash, Outage, failing
 from tests.git_site import GitSite
 from tests.scenes import after, now, queued
-from tests.studio import Progress, Studio, Watcher, a_desk, nothing, raising
+from tests.studio import Progress, Stores, Studio, Watcher, a_desk, nothing, raising
 from worker.loop import Desk, Outcome, Stopped, work_one
 
 AUDIO, TRANSCRIPT = "show/show-1/audio", "show/show-1/transcript.json"
@@ -249,17 +248,19 @@ def cut_off(desk: Desk, call: int) -> bool:
     return False
 
 
-def a_fresh_desk(folder: Path, studio: Studio, clock: FakeClock) -> Desk:
+def a_fresh_desk(folder: Path, stores: Stores, studio: Studio, clock: FakeClock) -> Desk:
     """With one episode on the queue."""
-    desk = a_desk(folder, Database(folder / "proofcast.db"), clock, studio, Watcher())
+    desk = a_desk(folder, stores, clock, studio, Watcher())
     queued(desk.ledger)
     queueing.relay(desk.ledger, desk.queue)
     return desk
 
 
-def test_killed_at_any_call_it_is_done_once_in_the_end(tmp_path: Path, clock: FakeClock) -> None:
+def test_killed_at_any_call_it_is_done_once_in_the_end(
+    tmp_path: Path, stores: Stores, clock: FakeClock
+) -> None:
     call = 0
-    while cut_off(desk := a_fresh_desk(tmp_path / str(call), studio := Studio(), clock), call):
+    while cut_off(desk := a_fresh_desk(tmp_path / str(call), stores, studio := Studio(), clock), call):
         before, stored = studio.did.count("transcribe"), desk.artifacts.get(TRANSCRIPT) is not None
         clock.go_on(60)
         work_one(desk)

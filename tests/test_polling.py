@@ -166,7 +166,10 @@ def test_an_episode_added_before_is_matched_not_queued_again(
     audio.write_bytes(b"audio")
     episode, new = adding.add(AudioFile(audio, artifacts), SHOW, FeedItem(title="The Guest"), ledger, clock)
     assert new
-    assert adding.add(AudioFile(audio, artifacts), SHOW, FeedItem(title="The Guest"), ledger, clock) == (episode, False)
+    assert adding.add(AudioFile(audio, artifacts), SHOW, FeedItem(title="The Guest"), ledger, clock) == (
+        episode,
+        False,
+    )
     host = Host(an_item("g2", title="The  guest"), an_item("g1"))
     assert poll([SHOW], host, ledger, clock) == [result(new=1, updated=1, queued=1)]
     assert len(ledger.outbox()) == len(ledger.episodes()) == 2

@@ -62,7 +62,7 @@ def test_workers_are_as_many_as_finish_in_time() -> None:
 
 
 def test_those_that_work_are_counted_by_what_they_can_do() -> None:
-    work = Work(jobs=50, audio_s=39 * 3600)  # 20 hours of it for the one that works
+    work = Work(jobs=50, audio_s=39 * 3600)  # 20 hours of it for one that runs already
     assert decided(work, running()).start == 2
     assert decided(work, running(), asked("t2")).start == 1
     assert decided(work, running(), asked("t2"), asked("t3")).start == 0
@@ -72,6 +72,24 @@ def test_there_are_no_more_workers_than_episodes() -> None:
     slow = Pace(speed=0.5, start_up_s=240)
     assert decided(Work(jobs=2, audio_s=7200), pace=slow).start == 2
     assert decided(Work(jobs=2, audio_s=7200), running(), pace=slow).start == 1
+    at_work = Work(jobs=2, audio_s=7200, in_hand={"t1": 3600})
+    assert decided(at_work, running(), pace=slow).start == 2
+
+
+def test_what_a_worker_has_in_hand_nobody_can_take_from_it() -> None:
+    slow, hurry = Pace(speed=6, start_up_s=240), replace(POLICY, drain_s=900)
+    work = Work(jobs=3, audio_s=900, in_hand={"t1": 10800, "t2": 10800})
+    assert decided(work, running("t1"), running("t2"), policy=hurry, pace=slow).start == 1
+
+
+def test_one_that_is_ending_is_replaced_at_once() -> None:
+    ending = replace(running(), stopping_at=NOW - 1)
+    assert decided(HOUR, ending).start == 1
+
+
+def test_a_worker_works_as_long_at_least_as_it_takes_to_start() -> None:
+    hurry = replace(POLICY, drain_s=180, max_workers=20)
+    assert decided(Work(jobs=100, audio_s=6000), policy=hurry).start == 2
 
 
 def test_a_target_shorter_than_the_start_still_starts() -> None:
@@ -111,6 +129,11 @@ def test_the_more_often_it_refused_the_longer_it_is_left_alone() -> None:
     (hold,) = holds(many, POLICY, NOW)
     assert hold.until == NOW + 3600
     (hold,) = holds([refused(ago=5), ended(running("t2"), ago=50), refused("t3", ago=90)], POLICY, NOW)
+    assert hold.until == NOW - 5 + 300
+
+
+def test_tasks_that_are_refused_together_are_one_refusal() -> None:
+    (hold,) = holds([refused(f"t{n}", ago=5 + n) for n in range(20)], POLICY, NOW)
     assert hold.until == NOW - 5 + 300
 
 
@@ -162,8 +185,9 @@ def test_work_is_what_waits_and_what_the_fleet_has_left() -> None:
     theirs = replace(ours, id="d", claim=replace(claim, worker="laptop-1"))
     unopened = an_episode("e", state=State.TRANSCRIBED, duration_s=5000.0)
     work = work_left(waiting, [ours, theirs, unopened], ["t1"], more=2)
-    assert work.jobs == 2 + 2 + 2
-    assert work.audio_s == pytest.approx(2000 + 2000 + 600 + 60)
+    assert work.jobs == 2 + 2 + 1
+    assert work.audio_s == pytest.approx(2000 + 2000 + 60)
+    assert work.in_hand == {"t1": 600}
     assert work_left([an_episode("b", duration_s=None)], [], []) == Work(jobs=1, audio_s=3600)
 
 

@@ -230,7 +230,7 @@ class Life(Service):
     ) -> None:
         super().__init__()
         self._clock = clock
-        self._launch = launch
+        self.launch = launch  #: starts the process of a task that runs
         self.region = region
         self.timing = Timing()
         self.capacity: dict[str, Capacity] = dict.fromkeys(MARKETS, "plenty")
@@ -377,8 +377,8 @@ class Life(Service):
             return False
         task.enter("RUNNING", started, startedAt=started)
         task.facts |= {"connectivity": "CONNECTED", "connectivityAt": when(started)}
-        if self._launch:
-            task.process = self._launch(task.shown())
+        if self.launch:
+            task.process = self.launch(task.shown())
         return True
 
     def _watch(self, task: Task, now: float) -> bool:
