@@ -211,6 +211,11 @@ def _check_aws(path: Path, config: Config) -> None:
 
 
 _SECTIONS: dict[str, type[Section]] = {"feed": Feed, "transcribe": Transcribe, "worker": Worker, "aws": Aws}
+_AWS_FORMS = {
+    "region": "must be a region of AWS, as eu-west-1",
+    "name": "must be made of a-z, 0-9 and '-', at most 24 of them, the first a letter",
+    "instance_types": "must be a type of EC2 instance, as g6.xlarge",
+}
 _KINDS = {
     "int": "a whole number",
     "float": "a number",
@@ -255,6 +260,8 @@ def _place(where: str) -> str:
 
 
 def _wanted(what: str, where: str) -> str:
+    if "regex" in what and where.startswith("aws"):
+        return _AWS_FORMS[re.sub(r"^aws\.(\w+).*", r"\1", where)]
     if "regex" in what:
         return "must be made of a-z, 0-9 and '-', at most 40 of them, the first not '-'"
     if where.endswith("backfill"):

@@ -81,6 +81,7 @@ class CodeHosts:
 class Engine(ABC):
     """Every port with the adapter that the config asks for. Nothing is opened before it is used."""
 
+    clock: Clock = staticmethod(time.time)
     linger_s: float | None = None
     """A worker that drains ends when it found nothing for so long; None: when no other works either."""
 
@@ -146,10 +147,6 @@ class Engine(ABC):
     def working(self) -> AbstractContextManager[None]:
         """Hold the one right to work with this data folder. Raises Busy."""
         return only_one(self.config.data_dir / "worker.lock", "a worker")
-
-    @property
-    def clock(self) -> Clock:
-        return time.time
 
     @property
     def publisher(self) -> Publisher:

@@ -68,4 +68,4 @@ def deployed(tmp_path: Path, aws_at: Callable[[str], None], clock: FakeClock) ->
     account = Account(clock)
     with account.served() as url:
         aws_at(url)
-        yield DeployedSite(account, deploy(url, Deployment(name_for(tmp_path)[-16:], REGION)), clock)
+        yield DeployedSite(account, deploy(url, Deployment(f"pc-{name_for(tmp_path)[-16:]}", REGION)), clock)

@@ -12,6 +12,7 @@ from pipeline.adapters.aws.fleet_records import FleetRecords
 from pipeline.errors import Conflict, StorageError
 from pipeline.model import Market
 from tests.deployed_site import DeployedSite
+from tests.fakes.ecs import Capacity
 from tests.faulty import Crash
 
 SPOT, ON_DEMAND = Market.SPOT, Market.ON_DEMAND
@@ -155,7 +156,7 @@ def test_a_start_that_was_throttled_is_made_again(deployed: DeployedSite) -> Non
 
 
 @pytest.mark.parametrize(("capacity", "word"), [("refused", "UnfulfillableCapacity"), ("quota", "VcpuLimit")])
-def test_why_no_instance_came_is_kept(deployed: DeployedSite, capacity: str, word: str) -> None:
+def test_why_no_instance_came_is_kept(deployed: DeployedSite, capacity: Capacity, word: str) -> None:
     deployed.account.ecs.capacity["SPOT"] = capacity
     (task,) = deployed.fleet().start(1, SPOT)
     deployed.clock.go_on(60)

@@ -1,0 +1,251 @@
+"""The functions on AWS Lambda, called as Lambda calls them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator
+from functools import partial
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import msgspec
+import pytest
+
+from pipeline import lambdas, states
+from pipeline.adapters.aws.inbox import REFUSED
+from pipeline.deployment import EVENT_SOURCE
+from pipeline.errors import StorageError
+from pipeline.formats import transcript_json
+from pipeline.handle import Handle
+from pipeline.model import Event, State
+from pipeline.wiring import AwsEngine
+from tests.builders import a_transcript
+from tests.deployed_site import DeployedSite
+from tests.e2e.conftest import _Quiet as Quiet  # pyright: ignore[reportPrivateUsage]
+from tests.fakes.github import TOKEN, FakeGitHub, served
+
+CONFIG = """
+engine = "aws"
+[aws]
+region = "us-east-1"
+name = "{name}"
+linger_s = 1
+[[feed]]
+name = "show"
+url = "{address}/feed.xml"
+backfill = "all"
+repository = "https://github.com/ann/site"
+[[feed]]
+name = "dead"
+url = "{address}/nothing.xml"
+repository = "https://github.com/ann/site"
+"""
+
+FEED = """<rss version="2.0"><channel><title>Show</title>
+<item><title>{number}. One</title><guid>{number}</guid>
+<enclosure url="{base}/{number}.mp3" type="audio/mpeg"/></item>
+</channel></rss>"""
+
+
+@pytest.fixture
+def feeds(tmp_path: Path) -> Generator[str]:
+    folder = tmp_path / "served"
+    folder.mkdir()
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        (folder / "feed.xml").write_text(FEED.format(base=address, number=1))
+        yield address
+        server.shutdown()
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[FakeGitHub]:
+    folder = tmp_path / "hub"
+    folder.mkdir()
+    with served(folder) as server:
+        monkeypatch.setenv("GITHUB_API_URL", server.url)
+        monkeypatch.setenv("GITHUB_TOKEN", TOKEN)
+        yield server
+
+
+@pytest.fixture
+def at(
+    deployed: DeployedSite, feeds: str, hub: FakeGitHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Generator[AwsEngine]:
+    """The functions' own engine, from the config in S3."""
+    deployed.clock.go_on(time.time() - deployed.clock())
+    config = CONFIG.format(name=deployed.names.name, address=feeds)
+    s3 = deployed.clients.s3()
+    s3.put_object(Bucket=deployed.made.bucket, Key="assets/config.toml", Body=config.encode())
+    monkeypatch.setenv("PROOFCAST_CONFIG", f"s3://{deployed.made.bucket}/assets/config.toml")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    lambdas.engine.cache_clear()
+    opened = lambdas.engine()
+    yield opened
+    for name in {"_http", "code_host"} & vars(opened).keys():  # Lambda ends the process instead
+        vars(opened)[name].close()
+    lambdas.engine.cache_clear()
+
+
+def dropped(site: DeployedSite, *names: str) -> dict[str, Any]:
+    """Files in the inbox, and the news of them."""
+    for name in names:
+        site.clients.s3().put_object(Bucket=site.made.bucket, Key=f"inbox/{name}", Body=b"some audio")
+    return {"Records": [{"s3": {"object": {"key": f"inbox/{name}".replace(" ", "+")}}} for name in names]}
+
+
+def objects(site: DeployedSite, prefix: str) -> list[str]:
+    found = site.clients.s3().list_objects_v2(Bucket=site.made.bucket, Prefix=prefix)
+    return [each.get("Key", "") for each in found.get("Contents", [])]
+
+
+def test_a_turn_of_the_clock_polls_queues_and_starts_a_worker(at: AwsEngine, deployed: DeployedSite) -> None:
+    done = lambdas.handle({"do": "poll"})["done"]
+    assert [(feed["name"], feed["queued"], feed["error"] is None) for feed in done] == [
+        ("show", 1, True),
+        ("dead", 0, False),
+    ]
+    assert at.ledger.counts() == {State.QUEUED: 1}
+    assert at.queue.depth().waiting == 1
+    assert len(at.fleet.tasks()) == 1
+    lambdas.handle({"do": "poll"})
+    assert at.queue.depth().waiting == 1
+    assert len(at.fleet.tasks()) == 1
+
+
+def test_a_poll_beside_another_leaves_at_once(at: AwsEngine) -> None:
+    with at.polling():
+        assert lambdas.handle({"do": "poll"}) == {"done": []}
+    assert at.ledger.counts() == {}
+
+
+def test_a_poller_that_was_killed_keeps_others_out_for_minutes_only(
+    at: AwsEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed = at.polling()
+    killed.__enter__()
+    assert lambdas.handle({"do": "poll"}) == {"done": []}
+    clock = at.clock
+    monkeypatch.setattr(at, "clock", lambda: clock() + 301)
+    assert len(lambdas.handle({"do": "poll"})["done"]) == 2
+    killed.__exit__(None, None, None)
+
+
+def test_a_turn_of_the_clock_frees_the_job_of_a_worker_that_was_killed(
+    at: AwsEngine, deployed: DeployedSite
+) -> None:
+    lambdas.poll(at)
+    (task,) = at.fleet.start(1)
+    lease = at.queue.lease(600)
+    (episode,) = at.ledger.episodes()
+    assert lease
+    at.ledger.record([states.claimed(episode, task.id, lease, at.clock())])
+    lambdas.handle({"do": "dispatch"})
+    assert at.ledger.counts() == {State.TRANSCRIBING: 1}
+    deployed.clock.go_on(300)
+    deployed.account.ecs.end(task.id, exit_code=137)
+    deployed.clock.go_on(60)
+    lambdas.handle({"do": "dispatch"})
+    assert at.ledger.counts() == {State.QUEUED: 1}
+    assert at.queue.lease(60)
+
+
+def test_merged_reviews_are_noticed(at: AwsEngine, hub: FakeGitHub) -> None:
+    assert lambdas.handle({"do": "sync"}) == {"done": []}
+    lambdas.poll(at)
+    (episode,) = at.ledger.episodes()
+    at.artifacts.put("show/one/transcript.json", transcript_json(a_transcript()).encode())
+    lease = at.queue.lease(600)
+    assert lease
+    claimed = states.claimed(episode, "worker-1", lease, at.clock())
+    made = states.transcribed(claimed.episode, {"transcript": "show/one/transcript.json"}, 62.0, at.clock())
+    at.ledger.record([claimed, made])
+    at.publisher.publish(Handle(at.ledger, made.episode))
+    assert lambdas.handle({"do": "sync"}) == {"done": []}
+    hub.site.squash(hub.site.pulls[0].branch)
+    assert lambdas.handle({"do": "sync"}) == {"done": [episode.id]}
+    assert at.ledger.counts() == {State.PUBLISHED: 1}
+
+
+def test_a_file_in_the_inbox_is_an_episode(at: AwsEngine, deployed: DeployedSite) -> None:
+    news = dropped(deployed, "show/12. The Guest.mp3")
+    (episode_id,) = lambdas.handle(news)["done"]
+    episode = at.ledger.get(episode_id)
+    assert episode
+    assert (episode.state, episode.number, episode.title) == (State.QUEUED, 12, "12. The Guest")
+    assert at.artifacts.get(episode.artifacts["audio"]) == b"some audio"
+    assert objects(deployed, "inbox/") == []
+    assert at.queue.depth().waiting == 1
+    assert len(at.fleet.tasks()) == 1
+    assert lambdas.handle(news)["done"] == [None]
+    assert at.ledger.counts() == {State.QUEUED: 1}
+
+
+def test_the_same_audio_again_is_the_same_episode(at: AwsEngine, deployed: DeployedSite) -> None:
+    first = lambdas.handle(dropped(deployed, "show/12. The Guest.mp3"))["done"]
+    assert lambdas.handle(dropped(deployed, "show/guest-final.mp3"))["done"] == first
+    assert at.ledger.counts() == {State.QUEUED: 1}
+    assert objects(deployed, "inbox/") == []
+
+
+@pytest.mark.parametrize("name", ["shwo/one.mp3", "one.mp3", "show/deep/one.mp3"])
+def test_what_belongs_to_no_show_is_refused_where_it_was_put(
+    at: AwsEngine, deployed: DeployedSite, name: str
+) -> None:
+    assert lambdas.handle(dropped(deployed, name, "show/two.mp3"))["done"][0] is None
+    assert objects(deployed, "inbox/") == [f"inbox/{name}"]
+    (told,) = objects(deployed, REFUSED)
+    assert told == f"{REFUSED}/{name}.txt"
+    assert at.ledger.counts() == {State.QUEUED: 1}
+
+
+def record(episode_id: str, line: Event) -> dict[str, Any]:
+    """A record of the table's stream."""
+    doc = msgspec.json.encode(line).decode()
+    image = {"pk": {"S": f"event#{episode_id}"}, "sk": {"S": f"{line.version:09}"}, "doc": {"S": doc}}
+    return {"dynamodb": {"NewImage": image}}
+
+
+@pytest.fixture
+def told(at: AwsEngine, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What EventBridge was told."""
+    entries: list[dict[str, Any]] = []
+    put: Callable[..., Any] = at.clients.events().put_events
+
+    def keep(Entries: list[dict[str, Any]]) -> Any:
+        answer = put(Entries=Entries)
+        entries.extend(Entries)
+        return answer
+
+    monkeypatch.setattr(at.clients.events(), "put_events", keep)
+    return entries
+
+
+def test_every_change_of_state_is_told_and_nothing_else(at: AwsEngine, told: list[dict[str, Any]]) -> None:
+    lambdas.poll(at)
+    (episode,) = at.ledger.episodes()
+    records = [record(episode.id, line) for line in at.ledger.events(episode.id)]
+    again = Event(at=1.0, version=3, state=State.QUEUED, detail="changed in the feed")
+    lambdas.announce({"Records": [*records, record(episode.id, again)]})
+    details = [msgspec.json.decode(entry["Detail"]) for entry in told]
+    assert [(detail["before"], detail["state"]) for detail in details] == [
+        (None, "discovered"),
+        ("discovered", "queued"),
+    ]
+    assert {(detail["episode"], detail["deployment"]) for detail in details} == {(episode.id, at.names.name)}
+    assert {entry["Source"] for entry in told} == {EVENT_SOURCE}
+
+
+def test_an_event_that_was_not_taken_is_told_again_by_lambda(
+    at: AwsEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(Entries: list[dict[str, Any]]) -> dict[str, int]:
+        return {"FailedEntryCount": len(Entries)}
+
+    monkeypatch.setattr(at.clients.events(), "put_events", refuse)
+    line = Event(at=1.0, version=1, state=State.DISCOVERED)
+    with pytest.raises(StorageError):
+        lambdas.announce({"Records": [record("show-1", line)]})
