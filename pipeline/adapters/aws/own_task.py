@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import os
 import platform
-import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Generator
@@ -26,6 +25,16 @@ _PROTECTED_MIN = 2880  #: what ECS allows; the protection goes with the task
 
 class _Metadata(msgspec.Struct):
     TaskARN: str
+
+
+class _Failure(msgspec.Struct):
+    Reason: str = ""
+
+
+class _Protection(msgspec.Struct):
+    """What the agent answers, with 200, even where it did nothing."""
+
+    failure: _Failure | None = None
 
 
 def worker_name() -> str:
@@ -60,7 +69,10 @@ def _protect(on: bool) -> None:
         method="PUT",
     )
     try:
-        with urllib.request.urlopen(request, timeout=_TIMEOUT_S):
-            pass
-    except (OSError, urllib.error.URLError) as error:
+        with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:
+            failure = msgspec.json.decode(answer.read(), type=_Protection).failure
+    except (OSError, msgspec.MsgspecError) as error:
         log.warning("ECS does not protect this task: %s", error)
+    else:
+        if failure:
+            log.warning("ECS does not protect this task: %s", failure.Reason)
