@@ -32,6 +32,8 @@ COMMANDS = {
     "skip": ("pipeline.commands.episodes:skip", "Leave episodes out."),
     "release": ("pipeline.commands.episodes:release", "Queue what a poll held back."),
     "review": ("pipeline.commands.reviews:review", "List, open and follow reviews."),
+    "deploy": ("infra.commands:deploy", "Put the AWS engine into an account."),
+    "destroy": ("infra.commands:destroy", "Take the AWS engine out of an account again."),
 }
 
 

@@ -26,7 +26,10 @@ _SPOT_TYPES = 3  #: one spot type was unfillable for 17 minutes; three were had 
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
 Few = Annotated[int, msgspec.Meta(ge=1, le=100)]
 Minutes = Annotated[int, msgspec.Meta(ge=1, le=1440)]
-Deployment = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{0,23}$")]  #: bucket names are short
+Deployment = Annotated[
+    # Bucket names are short, and ECS keeps some beginnings of capacity providers' names to itself.
+    str, msgspec.Meta(pattern=r"^(?!aws|ecs|fargate)[a-z][a-z0-9-]{0,23}$")
+]
 InstanceType = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]+\.[a-z0-9-]+$")]
 Layout = dict[str, str]  #: format -> path template
 
@@ -213,7 +216,7 @@ def _check_aws(path: Path, config: Config) -> None:
 _SECTIONS: dict[str, type[Section]] = {"feed": Feed, "transcribe": Transcribe, "worker": Worker, "aws": Aws}
 _AWS_FORMS = {
     "region": "must be a region of AWS, as eu-west-1",
-    "name": "must be made of a-z, 0-9 and '-', at most 24 of them, the first a letter",
+    "name": "must be made of a-z, 0-9 and '-', at most 24, the first a letter, and not begin with aws or ecs",
     "instance_types": "must be a type of EC2 instance, as g6.xlarge",
 }
 _KINDS = {

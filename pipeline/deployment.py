@@ -17,7 +17,13 @@ class Deployment:
 
     @property
     def stack(self) -> str:
+        """Everything that can be made again."""
         return self.name
+
+    @property
+    def data_stack(self) -> str:
+        """What outlives it: ledger, queues, bucket, token."""
+        return f"{self.name}-data"
 
     @property
     def table(self) -> str:
@@ -68,6 +74,10 @@ class Deployment:
     @property
     def poller_log(self) -> str:
         return f"/{self.name}/poller"
+
+    @property
+    def announcer_log(self) -> str:
+        return f"/{self.name}/announcer"
 
     def bucket(self, account: str) -> str:
         """Buckets of all accounts share their names, so this one names its account and region."""

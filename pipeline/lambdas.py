@@ -10,13 +10,12 @@ import os
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote_plus
 
 import msgspec
 
 from pipeline import adding, polling
 from pipeline.adapters.aws.errors import explained
-from pipeline.adapters.aws.inbox import InboxAudio
+from pipeline.adapters.aws.inbox import InboxAudio, waiting
 from pipeline.adapters.aws.s3 import S3Store
 from pipeline.config import Feed
 from pipeline.deployment import EVENT_SOURCE, EVENT_TYPE, INBOX
@@ -38,14 +37,14 @@ _EVENTS_A_CALL = 10  #: EventBridge's limit
 
 
 def handle(event: dict[str, Any], context: object = None) -> dict[str, Any]:
-    """The poller: `{"do": "poll" | "dispatch" | "sync"}` from the clock, or news of files in the inbox.
+    """The poller: `{"do": "poll" | "dispatch" | "sync"}` from the clock, or news of a file in the inbox.
 
     What fails is in the ledger and in the log, and the next turn tries again. It raises only where
     nothing at all could be done, so that an alarm on errors means something.
     """
     at = engine()
-    if "Records" in event:
-        done: Any = [take_in(at, unquote_plus(record["s3"]["object"]["key"])) for record in event["Records"]]
+    if event.get("source") == "aws.s3":
+        done: Any = take_in(at, event["detail"]["object"]["key"])  # as it is: EventBridge encodes nothing
     else:
         done = {"poll": poll, "dispatch": _nothing, "sync": sync}[event["do"]](at)
     if event.get("do") != "sync":
@@ -67,7 +66,7 @@ def _nothing(at: AwsEngine) -> None:
 
 
 def poll(at: AwsEngine) -> list[FeedResult]:
-    """Every feed, once."""
+    """Every feed, once, and what the inbox still holds."""
 
     def report(result: FeedResult) -> None:
         relay(at.ledger, at.queue)
@@ -79,6 +78,8 @@ def poll(at: AwsEngine) -> list[FeedResult]:
     feeds = [feed for feed in at.config.feed if feed.url]
     try:
         with at.polling():
+            for key in waiting(at.clients.s3(), at.bucket):  # whose news was lost
+                take_in(at, key)
             return polling.poll(feeds, at.fetch_feed, at.ledger, at.clock, report)
     except Busy as busy:
         log.info("%s", busy)
@@ -101,7 +102,7 @@ def take_in(at: AwsEngine, key: str) -> str | None:
     """Queue a file of the inbox, `inbox/FEED/NAME`; the episode's id, or None where it was refused."""
     artifacts = at.artifacts
     assert isinstance(artifacts, S3Store)
-    audio = InboxAudio(at.clients.s3(), at.names.bucket(at.clients.account()), key, artifacts)
+    audio = InboxAudio(at.clients.s3(), at.bucket, key, artifacts)
     if key.endswith("/") or not audio.is_there():
         return None
     try:

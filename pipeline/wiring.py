@@ -282,8 +282,7 @@ class AwsEngine(Engine):
     def _make_artifacts(self) -> ArtifactStore:
         from pipeline.adapters.aws.s3 import S3Store
 
-        bucket = self.names.bucket(self.clients.account())
-        return S3Store(self.clients.s3(), bucket, self.config.data_dir / "copies", prefix=ARTIFACTS)
+        return S3Store(self.clients.s3(), self.bucket, self.config.data_dir / "copies", prefix=ARTIFACTS)
 
     def _make_code_host(self) -> CodeHost:
         from pipeline.adapters.aws.secrets import Secret
@@ -329,6 +328,11 @@ class AwsEngine(Engine):
             drain_s=self.aws.drain_min * 60.0,
             patience_s=self.aws.patience_s,
         )
+
+    @cached_property
+    def bucket(self) -> str:
+        """Where artifacts and the inbox are."""
+        return self.names.bucket(self.clients.account())
 
     @cached_property
     def machines(self) -> Machines:

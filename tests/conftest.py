@@ -15,7 +15,7 @@ from tests.scenes import queued
 from tests.studio import Stores, Studio, Watcher, a_desk, aws_stores, local_stores
 from worker.loop import Desk
 
-pytest_plugins = ["tests.aws_site", "tests.deployed_site"]
+pytest_plugins = ["tests.aws_site", "tests.deployed_site", "tests.infra_site"]
 
 
 @pytest.fixture

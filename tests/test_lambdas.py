@@ -90,11 +90,11 @@ def at(
     lambdas.engine.cache_clear()
 
 
-def dropped(site: DeployedSite, *names: str) -> dict[str, Any]:
-    """Files in the inbox, and the news of them."""
-    for name in names:
-        site.clients.s3().put_object(Bucket=site.made.bucket, Key=f"inbox/{name}", Body=b"some audio")
-    return {"Records": [{"s3": {"object": {"key": f"inbox/{name}".replace(" ", "+")}}} for name in names]}
+def dropped(site: DeployedSite, name: str) -> dict[str, Any]:
+    """A file in the inbox, and the news of it."""
+    site.clients.s3().put_object(Bucket=site.made.bucket, Key=f"inbox/{name}", Body=b"some audio")
+    bucket = {"name": site.made.bucket}
+    return {"source": "aws.s3", "detail": {"bucket": bucket, "object": {"key": f"inbox/{name}"}}}
 
 
 def objects(site: DeployedSite, prefix: str) -> list[str]:
@@ -171,16 +171,16 @@ def test_merged_reviews_are_noticed(at: AwsEngine, hub: FakeGitHub) -> None:
 
 
 def test_a_file_in_the_inbox_is_an_episode(at: AwsEngine, deployed: DeployedSite) -> None:
-    news = dropped(deployed, "show/12. The Guest.mp3")
-    (episode_id,) = lambdas.handle(news)["done"]
+    news = dropped(deployed, "show/12. The Guest + a cat%20.mp3")
+    episode_id = lambdas.handle(news)["done"]
     episode = at.ledger.get(episode_id)
     assert episode
-    assert (episode.state, episode.number, episode.title) == (State.QUEUED, 12, "12. The Guest")
+    assert (episode.state, episode.number, episode.title) == (State.QUEUED, 12, "12. The Guest + a cat%20")
     assert at.artifacts.get(episode.artifacts["audio"]) == b"some audio"
     assert objects(deployed, "inbox/") == []
     assert at.queue.depth().waiting == 1
     assert len(at.fleet.tasks()) == 1
-    assert lambdas.handle(news)["done"] == [None]
+    assert lambdas.handle(news)["done"] is None
     assert at.ledger.counts() == {State.QUEUED: 1}
 
 
@@ -195,11 +195,22 @@ def test_the_same_audio_again_is_the_same_episode(at: AwsEngine, deployed: Deplo
 def test_what_belongs_to_no_show_is_refused_where_it_was_put(
     at: AwsEngine, deployed: DeployedSite, name: str
 ) -> None:
-    assert lambdas.handle(dropped(deployed, name, "show/two.mp3"))["done"][0] is None
+    assert lambdas.handle(dropped(deployed, name))["done"] is None
     assert objects(deployed, "inbox/") == [f"inbox/{name}"]
     (told,) = objects(deployed, REFUSED)
     assert told == f"{REFUSED}/{name}.txt"
-    assert at.ledger.counts() == {State.QUEUED: 1}
+    assert at.ledger.counts() == {}
+
+
+def test_a_file_whose_news_was_lost_is_found_by_the_next_poll(at: AwsEngine, deployed: DeployedSite) -> None:
+    dropped(deployed, "show/12. The Guest.mp3")
+    lambdas.handle(dropped(deployed, "nobody/13.mp3"))
+    told = {"Bucket": deployed.made.bucket, "Key": f"{REFUSED}/nobody/13.mp3.txt"}
+    deployed.clients.s3().put_object(**told, Body=b"read by a person")
+    lambdas.handle({"do": "poll"})
+    assert objects(deployed, "inbox/") == ["inbox/nobody/13.mp3"]
+    assert at.ledger.counts() == {State.QUEUED: 2}
+    assert deployed.clients.s3().get_object(**told)["Body"].read() == b"read by a person"
 
 
 def record(episode_id: str, line: Event) -> dict[str, Any]:

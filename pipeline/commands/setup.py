@@ -37,6 +37,15 @@ TEMPLATE = """\
 # [layout.my-site]
 # vtt = "static/captions/{{number}}.vtt"
 # md = "content/transcripts/{{slug}}.md"
+
+# With engine = "aws" everything runs in an AWS account (docs/deploy.md has every command and setting):
+# [aws]
+# region = "eu-west-1"
+# name = "proofcast"        # of the deployment
+# market = "spot-first"     # on-demand-first, spot, on-demand
+# max_workers = 4
+# notify = ""               # an e-mail address for alarms
+# budget_usd = 0            # a month's; 0: none
 """
 
 FEED = """\

@@ -83,6 +83,7 @@ class Cloud:
 
     def wait(self, done: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """The status once it is as it should be; each look also lets the emulated time go on."""
+        status: dict[str, Any] = {}
         for _ in range(150):
             status = self.project.run("status", "--json").json
             if done(status):

@@ -16,8 +16,10 @@ from pipeline.adapters.aws.errors import explained
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_ecr import ECRClient
     from mypy_boto3_ecs import ECSClient
     from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_iam import IAMClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_pricing import PricingClient
     from mypy_boto3_s3 import S3Client
@@ -37,7 +39,7 @@ class Clients:
     def __init__(self, version: str, region: str | None = None, attempts: int = 6) -> None:
         with explained("AWS"):
             self._session = boto3.Session(region_name=region)
-        self._clients: dict[str, Any] = {}
+        self._clients: dict[tuple[str, ...], Any] = {}
         self._config = Config(
             connect_timeout=5,
             read_timeout=30,  # longer than the longest wait for a job, which is 20 s
@@ -66,6 +68,10 @@ class Clients:
         """For the instances that workers run on."""
         return self._made("ec2")
 
+    def ecr(self, region: str) -> ECRClient:
+        """For the worker's image, which may be kept in another region."""
+        return self._made("ecr", region_name=region)
+
     def logs(self) -> CloudWatchLogsClient:
         """For what workers wrote."""
         return self._made("logs")
@@ -90,6 +96,10 @@ class Clients:
         """For which account this is."""
         return self._made("sts")
 
+    def iam(self) -> IAMClient:
+        """For the roles of the account."""
+        return self._made("iam")
+
     def account(self) -> str:
         """Its number."""
         with explained("AWS"):
@@ -101,8 +111,9 @@ class Clients:
             return self.sqs().get_queue_url(QueueName=name)["QueueUrl"]
 
     def _made(self, service: str, **options: str) -> Any:
-        if service not in self._clients:
+        key = (service, *options.values())
+        if key not in self._clients:
             with explained("AWS"):
                 made = cast(Any, self._session).client(service, config=self._config, **options)
-            self._clients[service] = made  # its stub is half unknown
-        return self._clients[service]
+            self._clients[key] = made  # its stub is half unknown
+        return self._clients[key]

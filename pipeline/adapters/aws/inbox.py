@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from pipeline.adapters.aws.errors import code_of, explained
 from pipeline.adapters.aws.s3 import S3Store
+from pipeline.deployment import INBOX
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -69,3 +70,16 @@ class InboxAudio:
                 Body=f"{why}\n".encode(),
                 ContentType="text/plain; charset=utf-8",
             )
+
+
+def waiting(client: S3Client, bucket: str) -> list[str]:
+    """The files that are neither taken nor refused. Raises StorageError where AWS fails."""
+    refused = {name.removesuffix(".txt") for name in _below(client, bucket, f"{REFUSED}/")}
+    return [f"{INBOX}/{name}" for name in _below(client, bucket, f"{INBOX}/") if name not in refused]
+
+
+def _below(client: S3Client, bucket: str, prefix: str) -> list[str]:
+    with explained(f"the bucket {bucket}"):
+        pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        keys = [each.get("Key", "") for page in pages for each in page.get("Contents", [])]
+    return [key.removeprefix(prefix) for key in keys if key != prefix]

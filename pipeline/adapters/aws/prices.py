@@ -7,7 +7,7 @@ it is looked up by instance type, never computed (12 % for most families; 7.8 % 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -44,32 +44,39 @@ class Prices:
 
     def fee(self, instance_type: str) -> Price | None:
         """What ECS asks for managing an instance, beside its price."""
-        products = self._products("AmazonECS", {"operation": "ECSManagedInstancesUsage"})
-        mine = (each for each in products if _usage(each).endswith(f":{instance_type}-management-hours"))
+        usage = f":{instance_type}-management-hours"  # after the region's short name
+        products = self._products(
+            "AmazonECS", {"operation": "ECSManagedInstancesUsage"}, {"usagetype": usage}
+        )
+        mine = (each for each in products if _usage(each).endswith(usage))
         return self._first(mine, "AWS Price List, AmazonECS")
 
     def spot(self, instance_type: str) -> Price | None:
         """The last price of the cheapest zone."""
+        said: list[tuple[datetime, str, float]] = []
         with explained("EC2's spot prices"):
-            answer = self._ec2.describe_spot_price_history(
-                InstanceTypes=[instance_type],  # pyright: ignore[reportArgumentType] - the config's, not a literal
+            # By a filter: named as such, a type that EC2 does not know is an error.
+            for page in self._ec2.get_paginator("describe_spot_price_history").paginate(
+                Filters=[{"Name": "instance-type", "Values": [instance_type]}],
                 ProductDescriptions=["Linux/UNIX"],
                 StartTime=datetime.fromtimestamp(self._clock(), UTC),
-            )
-        said = [
-            (float(each["SpotPrice"]), each) for each in answer["SpotPriceHistory"] if "SpotPrice" in each
-        ]
-        if not said:
+            ):
+                said += map(_said, page["SpotPriceHistory"])
+        # Where this machine's clock is behind, a zone has several.
+        last = {zone: usd for _, zone, usd in sorted(said)}
+        if not last:
             return None
-        usd, cheapest = min(said, key=lambda pair: pair[0])
-        return Price(
-            usd=usd, source=f"EC2 spot price in {cheapest.get('AvailabilityZone')}", at=self._clock()
-        )
+        zone = min(last, key=last.__getitem__)
+        return Price(usd=last[zone], source=f"EC2 spot price in {zone}", at=self._clock())
 
-    def _products(self, service: str, wanted: dict[str, str]) -> Iterator[dict[str, Any]]:
+    def _products(
+        self, service: str, wanted: dict[str, str], within: dict[str, str] | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """What has these attributes, and these texts within others."""
+        here = {"regionCode": self._region, **wanted}
         filters: list[FilterTypeDef] = [
-            {"Type": "TERM_MATCH", "Field": field, "Value": value}
-            for field, value in {"regionCode": self._region, **wanted}.items()
+            *({"Type": "TERM_MATCH", "Field": name, "Value": value} for name, value in here.items()),
+            *({"Type": "CONTAINS", "Field": name, "Value": value} for name, value in (within or {}).items()),
         ]
         with explained("the AWS Price List"):
             for page in self._pricing.get_paginator("get_products").paginate(
@@ -82,6 +89,10 @@ class Prices:
             for usd in _by_the_hour(product):
                 return Price(usd=usd, source=source, at=self._clock())
         return None
+
+
+def _said(spot: Mapping[str, Any]) -> tuple[datetime, str, float]:
+    return spot["Timestamp"], spot["AvailabilityZone"], float(spot["SpotPrice"])
 
 
 def _usage(product: dict[str, Any]) -> str:
