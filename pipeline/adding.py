@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -11,6 +11,7 @@ from pipeline import states
 from pipeline.config import Feed
 from pipeline.errors import ConfigError
 from pipeline.identity import audio_alias, awaited_aliases, episode_id, normal_title
+from pipeline.keys import key_of
 from pipeline.model import Change, Episode, FeedItem
 from pipeline.ports import ArtifactStore, Clock, Ledger
 
@@ -60,18 +61,17 @@ def add(audio: Audio, feed: Feed, item: FeedItem, ledger: Ledger, clock: Clock) 
             return there, False
     _refuse_known(feed, item, ledger)
     now = clock()
-    identity = episode_id(feed.name, (alias,), item.title)
-    key = f"{feed.name}/{identity}/audio"
-    audio.store(key)
     episode = Episode(
-        id=identity,
+        id=episode_id(feed.name, (alias,), item.title),
         feed=feed.name,
         title=item.title,
         number=item.number,
         discovered_at=now,
         updated_at=now,
-        artifacts={"audio": key},
     )
+    key = key_of(episode, "audio")
+    audio.store(key)
+    episode = replace(episode, artifacts={"audio": key})
     expected = ledger.known(feed.name, awaited_aliases(item))
     awaited = tuple(alias for alias in awaited_aliases(item) if alias not in expected)
     added = Change(episode=episode, detail=f"added from {_plain(audio.name)}", aliases=(alias, *awaited))

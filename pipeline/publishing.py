@@ -11,6 +11,7 @@ from pipeline.config import Config, Feed
 from pipeline.errors import StorageError
 from pipeline.formats import escape_markdown, read_transcript
 from pipeline.handle import Handle
+from pipeline.keys import key_of
 from pipeline.layouts import layout_named, site_files, site_paths, slugify
 from pipeline.model import Episode, Proposal, Review, ReviewState, State, Transcript
 from pipeline.ports import ArtifactStore, Clock, CodeHost, Ledger
@@ -83,7 +84,7 @@ class Publisher:
 
     def _opened(self, handle: Handle, review: Review) -> Episode:
         now = self.clock()
-        key = f"{handle.episode.feed}/{handle.episode.id}/review.diff"
+        key = key_of(handle.episode, "review.diff")
         self.artifacts.put(key, self.code_host.diff(review).encode())
         opened = replace(review, opened_at=now)
         return handle.write(

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from pipeline.adapters.sqlite import Database, SqliteLedger, SqliteQueue
 from pipeline.ports import ArtifactStore, JobQueue, Ledger
 from pipeline.queueing import Tended, relay, tend
 from tests.builders import FakeClock
+from tests.fakes.github import TOKEN, FakeGitHub, served
 from tests.scenes import queued
 from tests.studio import Stores, Studio, Watcher, a_desk, aws_stores, local_stores
 from worker.loop import Desk
@@ -52,6 +53,17 @@ def fleet(tmp_path: Path) -> LocalFleet:
 def tended(ledger: Ledger, queue: JobQueue, fleet: LocalFleet, clock: FakeClock) -> Callable[[], Tended]:
     """Tends once."""
     return lambda: tend(ledger, queue, fleet, clock)
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[FakeGitHub]:
+    """GitHub, where the environment says it is, and a token that may write there."""
+    folder = tmp_path / "hub"
+    folder.mkdir()
+    with served(folder) as server:
+        monkeypatch.setenv("GITHUB_API_URL", server.url)
+        monkeypatch.setenv("GITHUB_TOKEN", TOKEN)
+        yield server
 
 
 @pytest.fixture

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
-from functools import partial
-from http.server import ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import msgspec
@@ -23,8 +20,8 @@ from pipeline.model import Event, State
 from pipeline.wiring import AwsEngine
 from tests.builders import a_transcript
 from tests.deployed_site import DeployedSite
-from tests.e2e.conftest import _Quiet as Quiet  # pyright: ignore[reportPrivateUsage]
-from tests.fakes.github import TOKEN, FakeGitHub, served
+from tests.fakes.github import FakeGitHub
+from tests.web import serving_folder
 
 CONFIG = """
 engine = "aws"
@@ -53,22 +50,9 @@ FEED = """<rss version="2.0"><channel><title>Show</title>
 def feeds(tmp_path: Path) -> Generator[str]:
     folder = tmp_path / "served"
     folder.mkdir()
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        address = f"http://127.0.0.1:{server.server_port}"
+    with serving_folder(folder) as address:
         (folder / "feed.xml").write_text(FEED.format(base=address, number=1))
         yield address
-        server.shutdown()
-
-
-@pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[FakeGitHub]:
-    folder = tmp_path / "hub"
-    folder.mkdir()
-    with served(folder) as server:
-        monkeypatch.setenv("GITHUB_API_URL", server.url)
-        monkeypatch.setenv("GITHUB_TOKEN", TOKEN)
-        yield server
 
 
 @pytest.fixture
@@ -205,7 +189,7 @@ def test_what_belongs_to_no_show_is_refused_where_it_was_put(
 def test_a_file_whose_news_was_lost_is_found_by_the_next_poll(at: AwsEngine, deployed: DeployedSite) -> None:
     dropped(deployed, "show/12. The Guest.mp3")
     lambdas.handle(dropped(deployed, "nobody/13.mp3"))
-    told = {"Bucket": deployed.made.bucket, "Key": f"{REFUSED}/nobody/13.mp3.txt"}
+    told: dict[str, Any] = {"Bucket": deployed.made.bucket, "Key": f"{REFUSED}/nobody/13.mp3.txt"}
     deployed.clients.s3().put_object(**told, Body=b"read by a person")
     lambdas.handle({"do": "poll"})
     assert objects(deployed, "inbox/") == ["inbox/nobody/13.mp3"]

@@ -28,6 +28,7 @@ from pipeline.errors import (
 )
 from pipeline.formats import FORMATS, read_transcript, transcript_json
 from pipeline.handle import Handle
+from pipeline.keys import key_of
 from pipeline.model import Episode, Failure, Lease, Progress, State, Step, Transcript
 from pipeline.ports import ArtifactStore, Clock, FetchAudio, JobQueue, Ledger
 from pipeline.publishing import Publisher
@@ -205,7 +206,7 @@ def _reason(error: Exception) -> str:
 def _work(desk: Desk, handle: Handle, heart: Heartbeat) -> None:
     desk.publisher.check(handle.episode)
     if handle.episode.state is not State.TRANSCRIBED:
-        stored = desk.artifacts.get(_key(handle.episode, "transcript.json"))  # by an earlier attempt
+        stored = desk.artifacts.get(key_of(handle.episode, "transcript.json"))  # by an earlier attempt
         if stored:
             _store(desk, handle, read_transcript(stored), worked_s=None)
         else:
@@ -219,7 +220,7 @@ def _work(desk: Desk, handle: Handle, heart: Heartbeat) -> None:
 
 def _audio(desk: Desk, handle: Handle, heart: Heartbeat) -> Path:
     """The episode's audio as a file, downloaded unless an earlier attempt did."""
-    key = _key(handle.episode, "audio")
+    key = key_of(handle.episode, "audio")
     there = desk.artifacts.fetch(key) if "audio" in handle.episode.artifacts else None
     if there:
         return there
@@ -246,7 +247,7 @@ def _audio(desk: Desk, handle: Handle, heart: Heartbeat) -> Path:
 
 def _transcript(desk: Desk, handle: Handle, heart: Heartbeat) -> Transcript:
     audio = _audio(desk, handle, heart)
-    _step(desk, handle, Step.TRANSCRIBE, audio=_key(handle.episode, "audio"))
+    _step(desk, handle, Step.TRANSCRIBE, audio=key_of(handle.episode, "audio"))
 
     def progress(done: float, total: float, speed: float) -> None:
         _go_on(desk, heart)
@@ -258,12 +259,12 @@ def _transcript(desk: Desk, handle: Handle, heart: Heartbeat) -> Transcript:
 
 def _store(desk: Desk, handle: Handle, transcript: Transcript, worked_s: float | None) -> None:
     _step(desk, handle, Step.STORE)
-    made = {"transcript": _key(handle.episode, "transcript.json")}
+    made = {"transcript": key_of(handle.episode, "transcript.json")}
     if not desk.artifacts.create(made["transcript"], transcript_json(transcript).encode()):
         # A worker that was thought dead, or a successor, was first: everybody goes on from what it stored.
         transcript = read_transcript(desk.artifacts.get(made["transcript"]) or b"")
     for name in CAPTIONS:
-        made[name] = _key(handle.episode, f"transcript.{name}")
+        made[name] = key_of(handle.episode, f"transcript.{name}")
         desk.artifacts.put(made[name], FORMATS[name](transcript).encode())
     handle.write(
         lambda episode: states.transcribed(
@@ -281,10 +282,6 @@ def _go_on(desk: Desk, heart: Heartbeat) -> None:
     heart.check()
     if desk.stopping():
         raise Stopped
-
-
-def _key(episode: Episode, name: str) -> str:
-    return f"{episode.feed}/{episode.id}/{name}"
 
 
 def about(episode: Episode) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import tempfile
 import time
@@ -13,9 +12,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO
 
-from pipeline.errors import StorageError, storage_error
-
-_KEY = re.compile(r"(?!\.)[a-z0-9.-]+(/(?!\.)[a-z0-9.-]+)*")
+from pipeline.errors import storage_error
+from pipeline.keys import checked
 
 _ABANDONED_S = 24 * 3600.0  #: longer than any write takes
 
@@ -63,9 +61,7 @@ class FileStore:
         return os.fspath(self._path(key))
 
     def _path(self, key: str) -> Path:
-        if not _KEY.fullmatch(key):
-            raise StorageError(f"'{key}' can't be the key of an artifact")
-        return self._root / key
+        return self._root / checked(key)
 
     @contextmanager
     def _written(self, key: str, source: IO[bytes]) -> Generator[Path]:

@@ -9,15 +9,14 @@ import sys
 import wave
 from collections.abc import Generator
 from dataclasses import dataclass
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
 from pathlib import Path
-from threading import Thread
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 import pytest
+
+from tests.web import serving_folder
 
 SAMPLE = Path(str(files("pipeline.sample")))
 COMMAND = Path(sys.executable).with_name("proofcast")
@@ -97,19 +96,13 @@ class Project:
         return {row["number"]: row for row in self.run("episodes", "--json").json}
 
 
-class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None: ...
-
-
 @pytest.fixture
 def project(tmp_path: Path) -> Generator[Project]:
     served, folder = tmp_path / "served", tmp_path / "project"
     served.mkdir()
     folder.mkdir()
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(served))) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield Project(folder, served, f"http://127.0.0.1:{server.server_port}")
-        server.shutdown()
+    with serving_folder(served) as address:
+        yield Project(folder, served, address)
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,7 @@ from pipeline.model import Market
 from tests.aws_site import clients, name_for
 from tests.fakes.aws_account import Account, Deployed, client, deploy
 from tests.fakes.ecs import Timing
-from tests.fakes.github import TOKEN, FakeGitHub, served
+from tests.fakes.github import TOKEN, FakeGitHub
 
 from .conftest import Project
 
@@ -100,16 +100,17 @@ def at_rest(status: dict[str, Any]) -> bool:
 
 @pytest.fixture
 def cloud(
-    project: Project, tmp_path: Path, aws_at: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+    project: Project,
+    hub: FakeGitHub,
+    tmp_path: Path,
+    aws_at: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Generator[Cloud]:
-    folder = tmp_path / "hub"
-    folder.mkdir()
     account = Account(time.time)
     account.ecs.timing = QUICK
-    with served(folder) as hub, account.served() as url:
+    monkeypatch.delenv("GITHUB_TOKEN")  # it is in the secret
+    with account.served() as url:
         aws_at(url)
-        monkeypatch.setenv("GITHUB_API_URL", hub.url)
-        monkeypatch.delenv("GITHUB_TOKEN", raising=False)
         names = Deployment(f"pc-{name_for(tmp_path)[-16:]}", "us-east-1")
         made = deploy(url, names, github_token=TOKEN)
         project.config.write_text(CONFIG.format(name=names.name, address=project.address))

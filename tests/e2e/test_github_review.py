@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from pathlib import Path
-
 import pytest
 
-from tests.fakes.github import TOKEN, FakeGitHub, served
+from tests.fakes.github import TOKEN, FakeGitHub
 
 from .conftest import Project
 
 SITE = 'repository = "https://github.com/ann/site"'
-
-
-@pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[FakeGitHub]:
-    folder = tmp_path / "hub"
-    folder.mkdir()
-    with served(folder) as server:
-        monkeypatch.setenv("GITHUB_API_URL", server.url)
-        monkeypatch.setenv("GITHUB_TOKEN", TOKEN)
-        yield server
 
 
 def test_an_episode_becomes_a_pull_request_and_its_merge_is_noticed(

@@ -12,7 +12,6 @@ import traceback
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from pipeline import polling
 from pipeline.model import Episode, Segment, State, Step, Transcript
 from pipeline.queueing import relay
 from pipeline.wiring import Engine, build
+from tests.web import serving_folder
 from worker.loop import Outcome
 from worker.run import work
 
@@ -47,21 +47,13 @@ lease_s = 1
 """
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None: ...
-
-
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
     folder = tmp_path_factory.mktemp("served")
-    handler = partial(Quiet, directory=str(folder))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        address = f"http://127.0.0.1:{server.server_port}"
+    with serving_folder(folder) as address:
         Path(folder, "feed.xml").write_text(FEED.format(base=address))
         Path(folder, "one.mp3").write_bytes(b"ID3 one" * 1000)
         yield address
-        server.shutdown()
 
 
 class Mortal:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,11 +11,10 @@ from botocore.exceptions import ClientError
 
 from pipeline.adapters.aws.errors import code_of, explained
 from pipeline.errors import StorageError, storage_error
+from pipeline.keys import checked
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-
-_KEY = re.compile(r"(?!\.)[a-z0-9.-]+(/(?!\.)[a-z0-9.-]+)*")
 
 _COPIES = 16  #: kept of what was fetched last; a worker reads one at a time
 _TRIES = 5  #: to create an object while others try to
@@ -112,9 +110,7 @@ class S3Store:
         return f"s3://{self._bucket}/{self._name(key)}"
 
     def _name(self, key: str) -> str:
-        if not _KEY.fullmatch(key):
-            raise StorageError(f"'{key}' can't be the key of an artifact")
-        return self._prefix + key
+        return self._prefix + checked(key)
 
     def _tag(self, name: str) -> str | None:
         """What S3 calls the content that is there now."""
