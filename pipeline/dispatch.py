@@ -26,7 +26,7 @@ class Dispatched:
 
 def dispatch(ledger: Ledger, queue: JobQueue, fleet: Fleet, policy: Policy, clock: Clock) -> Dispatched:
     """Ask the fleet for what `scaling.plan` says. Safe to run at any time, by several at once."""
-    tasks = fleet.recent()
+    tasks = fleet.survey()
     live = [task for task in tasks if task.live]
     work = _work(ledger, queue, live)
     now = clock()

@@ -24,7 +24,7 @@ from pipeline.feeds import numbers_in
 from pipeline.handle import Handle
 from pipeline.model import Event, FeedItem, State
 from pipeline.polling import FeedResult
-from pipeline.queueing import relay
+from pipeline.queueing import relay, renew
 from pipeline.wiring import AwsEngine, open_engine
 
 if TYPE_CHECKING:
@@ -49,7 +49,8 @@ def handle(event: dict[str, Any], context: object = None) -> dict[str, Any]:
         done = {"poll": poll, "dispatch": _nothing, "sync": sync}[event["do"]](at)
     if event.get("do") != "sync":
         at.tend()
-        log.info("dispatch: %s", msgspec.json.encode(at.dispatch()).decode())
+        done_here = at.dispatch() if at.policy else at.fleet.survey()  # an ECS service starts them
+        log.info("dispatch: %s", msgspec.json.encode(done_here).decode())
     return {"done": msgspec.to_builtins(done)}
 
 
@@ -87,7 +88,8 @@ def poll(at: AwsEngine) -> list[FeedResult]:
 
 
 def sync(at: AwsEngine) -> list[str]:
-    """The state of every open review; those that ended."""
+    """The state of every open review; those that ended. And jobs that have waited for long are sent anew."""
+    renew(at.ledger, at.queue, at.clock)
     ended: list[str] = []
     for episode in at.ledger.episodes(state=State.IN_REVIEW):
         try:

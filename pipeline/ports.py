@@ -195,7 +195,11 @@ class Fleet(Protocol):
         ...
 
     def recent(self) -> list[Task]:
-        """Live ones and those that ended lately, the newest first; what is seen is kept on record."""
+        """Live ones and those that ended lately, the newest first."""
+        ...
+
+    def survey(self) -> list[Task]:
+        """As `recent`, and what is seen is kept on record; for those who may start workers."""
         ...
 
     def instances(self) -> list[Instance]: ...
@@ -203,7 +207,7 @@ class Fleet(Protocol):
     def start(self, count: int, market: Market | None = None) -> list[Task]:
         """Ask for workers, which end by themselves. Interrupted, it may be called again.
 
-        Raises Conflict where somebody else asked for some since `recent` was called.
+        Raises Conflict where somebody else asked for some since `survey` was called.
         """
         ...
 

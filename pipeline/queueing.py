@@ -12,6 +12,9 @@ from pipeline.ports import ArtifactStore, Clock, Fleet, JobQueue, Ledger
 from pipeline.states import Delivery
 
 
+_REMEMBERED_S = 10 * 24 * 3600.0  #: well within what SQS keeps a message for
+
+
 @dataclass(frozen=True, kw_only=True)
 class Tended:
     """What `tend` found to do."""
@@ -37,6 +40,21 @@ def relay(ledger: Ledger, queue: JobQueue) -> int:
         queue.send(Job(episode_id=episode.id))
         ledger.sent(episode)
     return len(waiting)
+
+
+def renew(ledger: Ledger, queue: JobQueue, clock: Clock) -> int:
+    """Send the jobs anew that a queue which forgets, as SQS does after 14 days, is soon to forget.
+
+    The worker that gets one of the two drops the other.
+    """
+    old = [
+        episode
+        for episode in ledger.episodes(state=State.QUEUED)
+        if clock() - episode.updated_at > _REMEMBERED_S
+    ]
+    renewed = sum(_record(ledger, states.renewed(episode, clock())) for episode in old)
+    relay(ledger, queue)
+    return renewed
 
 
 def free_orphans(ledger: Ledger, queue: JobQueue, fleet: Fleet, clock: Clock) -> int:

@@ -82,6 +82,12 @@ def queued(episode: Episode, at: float, detail: str = "") -> Change:
     return Change(episode=moved, detail=detail, enqueue=True)
 
 
+def renewed(episode: Episode, at: float) -> Change:
+    """It waits still: its job is sent once more."""
+    moved = _move(episode, episode.state, at)
+    return Change(episode=moved, detail="its job was sent anew", enqueue=True)
+
+
 def held(episode: Episode, at: float, reason: str) -> Change:
     """Keep it back until a person says yes."""
     return Change(episode=_move(episode, State.HELD, at, reason=reason), detail=reason)

@@ -20,7 +20,7 @@ SPOT, ON_DEMAND = Market.SPOT, Market.ON_DEMAND
 
 def known(deployed: DeployedSite) -> set[str]:
     """The ids of all tasks that ECS has, as another client sees them."""
-    return {task.id for task in deployed.fleet().recent()}
+    return {task.id for task in deployed.fleet().survey()}
 
 
 def crashing(deployed: DeployedSite, monkeypatch: pytest.MonkeyPatch, name: str, *, before: bool) -> EcsFleet:
@@ -34,7 +34,7 @@ def crashing(deployed: DeployedSite, monkeypatch: pytest.MonkeyPatch, name: str,
         raise Crash(name)
 
     fleet = deployed.fleet()
-    fleet.recent()
+    fleet.survey()
     monkeypatch.setattr(FleetRecords, name, crash)
     return fleet
 
@@ -64,13 +64,13 @@ def test_every_time_that_a_cost_needs_is_kept(deployed: DeployedSite) -> None:
     (task,) = fleet.start(1, SPOT)
     for _ in range(20):
         clock.go_on(20)
-        fleet.recent()
+        fleet.survey()
     deployed.account.ecs.end(task.id)
     for _ in range(50):
         clock.go_on(20)
-        fleet.recent()
+        fleet.survey()
     clock.go_on(3 * 3600)  # ECS and EC2 know nothing of it any more
-    (kept,) = deployed.fleet().recent()
+    (kept,) = deployed.fleet().survey()
     moments = [asked_at, kept.pull_started_at, kept.pull_stopped_at, kept.started_at, kept.stopped_at]
     assert None not in moments
     assert moments == sorted(moments, key=lambda moment: moment or 0)
@@ -122,12 +122,12 @@ def test_nothing_is_started_by_who_is_killed_before_it_is_noted(
 
 def test_of_two_that_decide_at_once_one_starts(deployed: DeployedSite) -> None:
     first, second = deployed.fleet(), deployed.fleet()
-    assert first.recent() == second.recent() == []
+    assert first.survey() == second.survey() == []
     assert len(first.start(1)) == 1
     with pytest.raises(Conflict):
         second.start(1)
     assert len(known(deployed)) == 1
-    second.recent()
+    second.survey()
     assert len(second.start(1)) == 1
 
 
@@ -160,7 +160,7 @@ def test_why_no_instance_came_is_kept(deployed: DeployedSite, capacity: Capacity
     deployed.account.ecs.capacity["SPOT"] = capacity
     (task,) = deployed.fleet().start(1, SPOT)
     deployed.clock.go_on(60)
-    (kept,) = deployed.fleet().recent()
+    (kept,) = deployed.fleet().survey()
     assert (kept.id, kept.live, kept.instance, kept.stop_code) == (task.id, False, "", "TaskFailedToStart")
     assert word in kept.reason
 

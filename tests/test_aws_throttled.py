@@ -27,7 +27,7 @@ CALLS: Calls = {
     "sqs": lambda site: site.queue().depth(),
     "s3": lambda site: store(site).get("show/one"),
     "ecs": lambda site: site.fleet().start(1),
-    "ec2": lambda site: site.fleet().recent(),
+    "ec2": lambda site: site.fleet().survey(),
     "logs": lambda site: site.fleet().log("task-1"),
     "secretsmanager": lambda site: Secret(site.clients.secrets, site.names.github_token)(),
     "sts": lambda site: site.clients.account(),

@@ -12,7 +12,7 @@ from pipeline.ports import Fleet, JobQueue, Ledger
 from pipeline.queueing import Tended
 from tests.builders import NOW, FakeClock, a_failure
 from tests.faulty import Crash, Outage, failing, then
-from tests.scenes import given_up, now, queued, taken
+from tests.scenes import after, given_up, now, queued, taken
 
 
 def test_the_outbox_goes_to_the_queue_once(ledger: Ledger, queue: JobQueue) -> None:
@@ -152,3 +152,19 @@ def test_a_second_job_that_was_given_up_does_not_end_the_first(
     assert now(ledger).state is State.TRANSCRIBING
     clock.go_on(60)  # nobody renewed the claim
     assert queueing.bury_given_up(ledger, queue, clock) == 1
+
+
+def test_a_job_that_the_queue_may_soon_forget_is_sent_anew(
+    ledger: Ledger, queue: JobQueue, clock: FakeClock
+) -> None:
+    queued(ledger)
+    queueing.relay(ledger, queue)
+    assert queueing.renew(ledger, queue, clock) == 0
+    clock.go_on(11 * 24 * 3600)
+    queued(ledger, "show-2", updated_at=clock())
+    ledger.record([after(now(ledger, "show-2"), updated_at=clock())])
+    assert queueing.renew(ledger, queue, clock) == 1
+    assert queueing.renew(ledger, queue, clock) == 0
+    assert ledger.events("show-1")[-1].detail == "its job was sent anew"
+    assert ledger.outbox() == []
+    assert queue.depth().waiting == 2

@@ -54,6 +54,9 @@ class LocalFleet:
     def recent(self) -> list[Task]:
         return sorted(self.tasks(), key=lambda task: task.asked_at, reverse=True)
 
+    def survey(self) -> list[Task]:
+        return self.recent()
+
     def instances(self) -> list[Instance]:
         return [Instance(id=platform.node(), type=platform.machine(), detail=f"{os.cpu_count()} cores")]
 

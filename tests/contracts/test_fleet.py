@@ -10,7 +10,7 @@ def ids(workers: Workers) -> list[str]:
 
 
 def test_a_fleet_at_rest(workers: Workers) -> None:
-    assert workers.fleet.tasks() == workers.fleet.recent() == []
+    assert workers.fleet.tasks() == workers.fleet.recent() == workers.fleet.survey() == []
     assert workers.fleet.start(0) == []
     assert workers.fleet.ended([]) == set()
     assert workers.fleet.log("worker-9") == []
@@ -35,7 +35,8 @@ def test_who_has_ended_is_known(workers: Workers) -> None:
     assert workers.fleet.ended({first, second}) == set()
     workers.kill(first)
     assert workers.fleet.ended({first, second}) == {first}
-    assert [task.id for task in workers.fleet.recent() if task.live] == [second]
+    for seen in (workers.fleet.recent(), workers.fleet.survey()):
+        assert [task.id for task in seen if task.live] == [second]
 
 
 def test_a_stopped_worker_ends_and_the_others_go_on(workers: Workers) -> None:

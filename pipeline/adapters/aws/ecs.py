@@ -54,9 +54,12 @@ class EcsFleet:
         self._starts: int | None = None  #: how many there were when tasks were last looked at
 
     def tasks(self) -> list[Task]:
-        return [task for task in self._seen(self._records.tasks()) if task.live]
+        return [task for task in self.recent() if task.live]
 
     def recent(self) -> list[Task]:
+        return self._seen(self._records.tasks())
+
+    def survey(self) -> list[Task]:
         self._starts, unfinished = self._records.starts()
         if unfinished:
             self._run(unfinished)
@@ -75,7 +78,7 @@ class EcsFleet:
         if count < 1:
             return []
         if self._starts is None:
-            self.recent()
+            self.survey()
         begun = self._records.begin(self._starts or 0, count, market or Market.ON_DEMAND)
         self._starts = None
         return self._run(begun)
