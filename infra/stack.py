@@ -49,6 +49,8 @@ class ProofcastStack(Stack):
         config_arn = config.bucket.arn_for_objects(config.s3_object_key)
         access = Access(self, names, data.secret_arn, config_arn)
         environment = {"PROOFCAST_VERSION": __version__, "PROOFCAST_CODE": parts.code}
+        if not parts.image.uri:  # in an image of one's own, it is whatever it is
+            environment["PROOFCAST_MODEL"] = parts.image.model
         capacity = Capacity(self, aws, names, Network(self, aws))
         worker = Worker(self, aws, names, parts.image, config.s3_object_url, environment)
         access.work(worker.role)

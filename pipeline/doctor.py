@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pkgutil import resolve_name
 from typing import Literal
@@ -32,7 +32,7 @@ class Finding:
 
 Check = Callable[[Engine], Iterator[Finding]]
 
-CHECKS = (
+HERE = (
     "pipeline.doctor:data_folder",
     "pipeline.doctor:git",
     "pipeline.doctor:site_layouts",
@@ -40,25 +40,84 @@ CHECKS = (
     "pipeline.doctor:feeds",
     "pipeline.doctor:dead_letters",
 )
-"""Named as strings: each program built on the pipeline brings checks of its own."""
+"""The checks of the engine on this machine.
+
+Named as strings: each program built on the pipeline brings checks of its own.
+"""
+
+ON_AWS = (
+    (
+        "pipeline.doctor_aws:credentials",
+        (
+            "pipeline.doctor_aws:instance_types",
+            "pipeline.doctor_aws:quotas",
+            "pipeline.doctor_aws:spot_role",
+            "pipeline.doctor_aws:prices",
+        ),
+    ),
+    (
+        "pipeline.doctor_aws:deployment",
+        (
+            "pipeline.doctor_aws:capacity_providers",
+            "pipeline.doctor_aws:zones",
+            "infra.doctor:config_in_use",
+            "infra.doctor:image",
+            "infra.doctor:code",
+            "infra.doctor:model",
+            "pipeline.doctor_aws:github",
+            "pipeline.doctor_aws:poller",
+            "pipeline.doctor:dead_letters",
+            "pipeline.doctor_aws:holds",
+        ),
+    ),
+)
+"""The checks of the engine on AWS: one that has to be sound, and what would fail with it; and so on."""
+
+ON_EITHER = ("pipeline.doctor:site_layouts", "pipeline.doctor:feeds")
+"""What needs nothing of AWS."""
 
 
 def examine(engine: Engine) -> Iterator[Finding]:
     """Run every check, one after another; what one trips over is its finding."""
-    for name in CHECKS:
+    if engine.config.engine == "aws":
+        yield from _on_aws(engine)
+        yield from _run(engine, ON_EITHER)
+    else:
+        yield from _run(engine, HERE)
+
+
+def _on_aws(engine: Engine) -> Iterator[Finding]:
+    """What can't be looked at is named, so that its absence is not taken for a good sign."""
+    for number, (first, others) in enumerate(ON_AWS):
+        found = list(_run(engine, [first]))
+        yield from found
+        if any(finding.state == "failed" for finding in found):
+            left = [*others, *(name for _, names in ON_AWS[number + 1 :] for name in names)]
+            unseen = f"not looked at: {', '.join(map(_title, left))}"
+            mend = "mend what failed before this, then run it again"
+            yield Finding(check="all else on AWS", state="warning", found=unseen, mend=mend)
+            return
+        yield from _run(engine, others)
+
+
+def _run(engine: Engine, names: Iterable[str]) -> Iterator[Finding]:
+    for name in names:
         check: Check = resolve_name(name)
         try:
             yield from check(engine)
         except ProofcastError as error:
-            check_name = name.rpartition(":")[2].replace("_", " ")
-            yield Finding(check=check_name, state="failed", found=error.message, mend=_mend(error))
+            yield Finding(check=_title(name), state="failed", found=error.message, mend=_mend(error))
+
+
+def _title(name: str) -> str:
+    return name.rpartition(":")[2].replace("_", " ")
 
 
 def _mend(error: ProofcastError) -> str:
     """The error's own hint, unless it leads here."""
     if "proofcast doctor" in error.hint:
         return "see that it is yours to write and its disk is sound; else put a backup in its place"
-    return error.hint
+    return error.hint or "put right what it says, then run it again"
 
 
 def data_folder(engine: Engine) -> Iterator[Finding]:
@@ -91,19 +150,20 @@ def git(engine: Engine) -> Iterator[Finding]:
     version = subprocess.run(["git", "--version"], capture_output=True, text=True, check=False)
     yield Finding(check="git", state="ok", found=version.stdout.strip())
     for feed in engine.config.feed:
-        yield _repository(engine, feed)
+        yield repository(engine, feed)
 
 
-def _repository(engine: Engine, feed: Feed) -> Finding:
+def repository(engine: Engine, feed: Feed) -> Finding:
+    """Reviews of a show could be opened."""
     check = f"repository of {feed.name}"
-    repository = engine.config.repository_of(feed)
+    place = engine.config.repository_of(feed)
     try:
-        engine.code_host.check(repository, feed.base)
+        engine.code_host.check(place, feed.base)
     except CodeHostError as error:
         return Finding(
             check=check, state="failed", found=error.message, mend=error.hint or "see docs/config.md"
         )
-    return Finding(check=check, state="ok", found=f"{repository}, branch {feed.base}")
+    return Finding(check=check, state="ok", found=f"{place}, branch {feed.base}")
 
 
 def site_layouts(engine: Engine) -> Iterator[Finding]:

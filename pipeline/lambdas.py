@@ -76,7 +76,9 @@ def poll(at: AwsEngine) -> list[FeedResult]:
                 logging.WARNING if result.error else logging.INFO, "%s", msgspec.json.encode(result).decode()
             )
 
-    feeds = [feed for feed in at.config.feed if feed.url]
+    # Those that were not asked for the longest come first: a poll that runs out of time starves none.
+    polled = {feed.name: at.ledger.feed(feed.name).polled_at or 0.0 for feed in at.config.feed}
+    feeds = sorted((feed for feed in at.config.feed if feed.url), key=lambda feed: polled[feed.name])
     try:
         with at.polling():
             for key in waiting(at.clients.s3(), at.bucket):  # whose news was lost

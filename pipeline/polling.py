@@ -114,10 +114,10 @@ def _known(ledger: Ledger, feed: Feed, document: FeedDocument) -> Known:
     awaited = [awaited_aliases(item) for item in document.items]
     aliases = [alias for names in (*_names(document), *awaited) for alias in names]
     owners = ledger.known(feed.name, aliases)
-    found = (ledger.get(owner) for owner in sorted(set(owners.values())))
+    found = ledger.several(sorted(set(owners.values())))
     return Known(
         owners=owners,
-        episodes={episode.id: episode for episode in found if episode},
+        episodes={episode.id: episode for episode in found},
         first=ledger.feed(feed.name).changed_at is None,
     )
 

@@ -46,6 +46,10 @@ class Ledger(Protocol):
 
     def get(self, episode_id: str) -> Episode | None: ...
 
+    def several(self, episode_ids: Sequence[str]) -> list[Episode]:
+        """Those of these that are there, in this order; asked for together."""
+        ...
+
     def known(self, feed: str, aliases: Sequence[Alias]) -> dict[Alias, str]:
         """The ids of those aliases that are known in this feed."""
         ...

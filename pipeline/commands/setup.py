@@ -95,7 +95,9 @@ _MARKS = {"ok": ("ok", "green"), "warning": ("look", "yellow"), "failed": ("FAIL
 def doctor(ctx: click.Context, as_json: bool) -> None:
     """Check the whole set-up: config, data folder, git, layouts, model, feeds.
 
-    Exit code 1 if something fails.
+    With the AWS engine: credentials, quotas, instance types, prices, what is deployed and whether it is
+    what is here, the token, the poller, and why no workers are started, if so. Exit code 1 if something
+    fails.
     """
     at = engine(ctx)
     findings = [Finding(check="config", state="ok", found=str(at.config_file))]

@@ -165,3 +165,11 @@ def test_ids_by_their_beginning(ledger: Ledger) -> None:
     assert {episode.id for episode in found} == {"show-1", "show-1a", "show-1b"}
     assert len(ledger.starting_with("show-1", limit=2)) == 2
     assert [ledger.starting_with(text, limit=9) for text in ("show_", "%", "x", "show-1aa")] == [[]] * 4
+
+
+def test_several_are_read_together(ledger: Ledger) -> None:
+    for number in range(3):
+        ledger.record([a_change(an_episode(f"show-{number}"))])
+    wanted = ["show-2", "show-9", "show-0"]
+    assert [episode.id for episode in ledger.several(wanted)] == ["show-2", "show-0"]
+    assert ledger.several([]) == []

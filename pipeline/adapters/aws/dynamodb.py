@@ -55,6 +55,9 @@ class DynamoLedger:
         item = self._rows.item(EPISODE, episode_id) if _can_be_an_id(episode_id) else None
         return episode_of(item) if item else None
 
+    def several(self, episode_ids: Sequence[str]) -> list[Episode]:
+        return self._episodes([id for id in episode_ids if _can_be_an_id(id)])
+
     def known(self, feed: str, aliases: Sequence[Alias]) -> dict[Alias, str]:
         places = {alias: alias_key(feed, alias) for alias in aliases}
         items = self._rows.items(set(places.values()))

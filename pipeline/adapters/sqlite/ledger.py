@@ -39,6 +39,9 @@ class SqliteLedger:
         found = self._select("WHERE id = ?", (episode_id,))
         return found[0] if found else None
 
+    def several(self, episode_ids: Sequence[str]) -> list[Episode]:
+        return [found for episode_id in episode_ids if (found := self.get(episode_id))]
+
     def known(self, feed: str, aliases: Sequence[Alias]) -> dict[Alias, str]:
         found: dict[Alias, str] = {}
         with self._db.reading() as connection:
