@@ -49,10 +49,10 @@ class ProofcastStack(Stack):
         config_arn = config.bucket.arn_for_objects(config.s3_object_key)
         access = Access(self, names, data.secret_arn, config_arn)
         environment = {"PROOFCAST_VERSION": __version__, "PROOFCAST_CODE": parts.code}
-        if not parts.image.uri:  # in an image of one's own, it is whatever it is
-            environment["PROOFCAST_MODEL"] = parts.image.model
+        # In an image of one's own the model is whatever it is.
+        model = {} if parts.image.uri else {"PROOFCAST_MODEL": parts.image.model}
         capacity = Capacity(self, aws, names, Network(self, aws))
-        worker = Worker(self, aws, names, parts.image, config.s3_object_url, environment)
+        worker = Worker(self, aws, names, parts.image, config.s3_object_url, environment | model)
         access.work(worker.role)
         if aws.dispatch == "service":
             Service(self, aws, names, capacity, worker, access)

@@ -124,7 +124,8 @@ def test_nothing_secret_is_in_the_environment(infra_site: Site) -> None:
         stack = infra_site.stack(kind)
         (container,) = stack.one("ECS::TaskDefinition")["ContainerDefinitions"]
         inside = {each["Name"] for each in container["Environment"]}
-        assert inside == {"PROOFCAST_VERSION", "PROOFCAST_CODE", "AWS_DEFAULT_REGION"}
+        assert inside - {"PROOFCAST_MODEL"} == {"PROOFCAST_VERSION", "PROOFCAST_CODE", "AWS_DEFAULT_REGION"}
+        assert ("PROOFCAST_MODEL" in inside) is (kind != "all-of-it-twenty-four-ch")
         for function in stack.all("Lambda::Function"):
             assert {*function["Environment"]["Variables"]} == {
                 "PROOFCAST_VERSION",
