@@ -14,7 +14,7 @@ from infra import package, toolkit
 from pipeline import __version__
 from pipeline import config as configs
 from pipeline.config import Aws, Config
-from pipeline.console import config_option, config_path, say
+from pipeline.console import check_layouts, config_option, config_path, say
 from pipeline.deployment import Deployment, deployment
 from pipeline.errors import ConfigError
 
@@ -87,6 +87,7 @@ def _config(ctx: click.Context) -> tuple[Path, Config]:
         raise ConfigError(
             f"{path} is for the engine on this machine", 'set engine = "aws", and a region under [aws]'
         )
+    check_layouts(config)
     return path, config
 
 

@@ -56,11 +56,12 @@ def engine(ctx: click.Context, *, acting: bool = False) -> Engine:
     path = config_path(ctx)
     config = configs.load(path)
     if acting:
-        _check_layouts(config)
+        check_layouts(config)
     return build(config, path.resolve())
 
 
-def _check_layouts(config: Config) -> None:
+def check_layouts(config: Config) -> None:
+    """See that every show's transcripts have a place in its site. Raises ConfigError."""
     from pipeline.layouts import check_layout, layout_named
 
     for feed in config.feed:

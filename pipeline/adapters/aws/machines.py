@@ -15,7 +15,7 @@ from pipeline.model import Instance, Market, Task
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_ecs import ECSClient
-    from mypy_boto3_ecs.type_defs import CapacityProviderTypeDef
+    from mypy_boto3_ecs.type_defs import CapacityProviderTypeDef, DescribeCapacityProvidersRequestTypeDef
 
 _A_CALL = 100
 _MARKETS = {"SPOT": Market.SPOT, "ON_DEMAND": Market.ON_DEMAND}
@@ -50,9 +50,16 @@ class Machines:
 
     def providers(self) -> list[CapacityProviderTypeDef]:
         """The cluster's capacity providers of managed instances."""
-        with explained(self._what):
-            answer = self._ecs.describe_capacity_providers(cluster=self._cluster)
-        return [each for each in answer["capacityProviders"] if "managedInstancesProvider" in each]
+        found: list[CapacityProviderTypeDef] = []
+        more: DescribeCapacityProvidersRequestTypeDef = {"cluster": self._cluster}
+        while True:
+            with explained(self._what):
+                answer = self._ecs.describe_capacity_providers(**more)
+            found += [each for each in answer["capacityProviders"] if "managedInstancesProvider" in each]
+            token = answer.get("nextToken")
+            if not token:
+                return found
+            more["nextToken"] = token
 
     def places(self, arns: Iterable[str]) -> dict[str, Place]:
         """Container instances by their names; those that are known still."""

@@ -44,7 +44,7 @@ class S3Store:
     def put_file(self, key: str, path: Path) -> None:
         name = self._name(key)
         with self._explained(path):
-            self._client.upload_file(str(path), self._bucket, name, ExtraArgs={"Tagging": _tags(key)})
+            self._client.upload_file(str(path), self._bucket, name, ExtraArgs=_tagged(key))
 
     def create(self, key: str, data: bytes) -> bool:
         name = self._name(key)
@@ -103,7 +103,7 @@ class S3Store:
                 {"Bucket": self._bucket, "Key": source},
                 self._bucket,
                 self._name(key),
-                ExtraArgs={"TaggingDirective": "REPLACE", "Tagging": _tags(key)},
+                ExtraArgs={"TaggingDirective": "REPLACE", **_tagged(key)},
             )
 
     def place(self, key: str) -> str:
@@ -147,6 +147,6 @@ class S3Store:
             raise storage_error(error, path or self._cache) from None
 
 
-def _tags(key: str) -> str:
+def _tagged(key: str) -> dict[str, str]:
     """By which audio, which is large and can be had again, moves to a cheaper class and is deleted."""
-    return "kind=audio" if key.rpartition("/")[2] == "audio" else ""
+    return {"Tagging": "kind=audio"} if key.rpartition("/")[2] == "audio" else {}
