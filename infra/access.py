@@ -82,8 +82,7 @@ class Access:
         instances = self._of_cluster("container-instance")
         self._allow(role, ["ecs:DescribeContainerInstances"], [instances], here, why)
         why = "a cluster's providers are asked for without their names"
-        providers = self._ecs("capacity-provider", "*")
-        self._allow(role, ["ecs:DescribeCapacityProviders"], [providers], because=why)
+        self._allow(role, ["ecs:DescribeCapacityProviders"], ["*"], because=why)
         passed = {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
         self._allow(role, ["iam:PassRole"], [task_role.role_arn for task_role in task_roles], passed)
         prices = ["ec2:DescribeInstances", "ec2:DescribeSpotPriceHistory"]
@@ -128,7 +127,9 @@ class Access:
         self._allow(role, actions, resources)
 
     def _artifacts(self, role: iam.Role) -> None:
-        actions = ["GetObject", "PutObject", "DeleteObject", "AbortMultipartUpload", "PutObjectTagging"]
+        # A large object's tags are put after it, on its version.
+        tags = ["PutObjectTagging", "PutObjectVersionTagging"]
+        actions = ["GetObject", "PutObject", "DeleteObject", "AbortMultipartUpload", *tags]
         artifacts, why = self._objects(ARTIFACTS), "an episode's id is not known beforehand"
         self._allow(role, [f"s3:{action}" for action in actions], [artifacts], because=why)
         # Without it S3 says that a missing object is forbidden.

@@ -45,6 +45,10 @@ def deploy(ctx: click.Context, diff: bool, yes: bool) -> None:
         say("deploying: a first time takes some minutes, most of them the image")
         arguments = ["deploy", "--all", "--require-approval", "never", "--progress", "events"]
         toolkit.run(assembly, arguments, aws.region)
+    from infra import removal  # it needs boto3
+    from pipeline.adapters.aws.clients import Clients
+
+    removal.let_poller_go(Clients(__version__, aws.region), names)  # whom a killed `destroy` may hold
     _say_what_next(aws, names)
 
 
@@ -67,10 +71,9 @@ def destroy(ctx: click.Context, delete_data: bool, yes: bool) -> None:
     from pipeline.adapters.aws.clients import Clients
 
     clients = Clients(__version__, aws.region)
-    stopped = removal.stop_workers(clients, names)
-    if stopped:
-        say(f"workers told to end: {stopped}")
-    with _assembly(path, config, packaged=False) as assembly:
+    with removal.poller_held(clients, names), _assembly(path, config, packaged=False) as assembly:
+        say("ending the workers, if any: each has two minutes to give its job back")
+        removal.stop_workers(clients, names)
         which = ["--all"] if delete_data else [names.stack, "--exclusively"]
         toolkit.run(assembly, ["destroy", *which, "--force"], aws.region)
     if delete_data:

@@ -74,6 +74,7 @@ def image_context(folder: Path) -> Path:
     _copy(folder, "pipeline", "worker")
     shutil.move(folder / "worker" / "Dockerfile", folder / "Dockerfile")
     (folder / "requirements.txt").write_text("\n".join([*pins(), *_CUDA, ""]), encoding="utf-8")
+    _readable(folder)
     return folder
 
 
@@ -105,6 +106,13 @@ def _copy(folder: Path, *packages: str) -> None:
         copy = folder / path.relative_to(_CODE)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copy)
+    _readable(folder)
+
+
+def _readable(folder: Path) -> None:
+    """For whoever runs it there: this machine's umask goes into images and archives."""
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 def _files(*packages: str) -> Iterable[Path]:

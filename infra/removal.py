@@ -2,26 +2,79 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import time
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from pipeline.adapters.aws.clients import Clients
 from pipeline.adapters.aws.errors import explained
+from pipeline.adapters.aws.seen import in_parts
 from pipeline.deployment import Deployment
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
 
+_WAIT_S, _WAITS = 5.0, 36  #: three minutes: a worker has two to give its job back
+
+
+@contextmanager
+def poller_held(clients: Clients, names: Deployment) -> Generator[None]:
+    """Keep the poller from starting workers while all are ended; if that fails, it goes on.
+
+    Raises StorageError.
+    """
+    lambdas, what = clients.lambdas(), f"the function {names.poller}"
+    with explained(what), suppress(lambdas.exceptions.ResourceNotFoundException):
+        lambdas.put_function_concurrency(FunctionName=names.poller, ReservedConcurrentExecutions=0)
+    try:
+        yield
+    except BaseException:
+        let_poller_go(clients, names)
+        raise
+
+
+def let_poller_go(clients: Clients, names: Deployment) -> None:
+    """End `poller_held`, also that of a process that was killed. Raises StorageError."""
+    lambdas = clients.lambdas()
+    with explained(f"the function {names.poller}"), suppress(lambdas.exceptions.ResourceNotFoundException):
+        lambdas.delete_function_concurrency(FunctionName=names.poller)
+
 
 def stop_workers(clients: Clients, names: Deployment) -> int:
-    """End all, who then give their jobs back: a cluster with workers can't go. Raises StorageError."""
-    ecs, stopped = clients.ecs(), 0
+    """End all, who then give their jobs back, and wait for it: a cluster with workers can't go.
+
+    Raises StorageError.
+    """
+    told: set[str] = set()
+    for _ in range(_WAITS):
+        there = _workers(clients, names)
+        for task in there - told:
+            with explained(f"the cluster {names.cluster}"):
+                clients.ecs().stop_task(cluster=names.cluster, task=task, reason="'proofcast destroy'")
+        told |= there
+        if not _going(clients, names, told):
+            break
+        time.sleep(_WAIT_S)
+    return len(told)
+
+
+def _going(clients: Clients, names: Deployment, tasks: set[str]) -> bool:
+    """Whether any is not done yet; those that were told are no longer listed."""
+    for some in in_parts(sorted(tasks), 100):
+        with explained(f"the cluster {names.cluster}"):
+            described = clients.ecs().describe_tasks(cluster=names.cluster, tasks=some)["tasks"]
+        if any(task.get("lastStatus") != "STOPPED" for task in described):
+            return True
+    return False
+
+
+def _workers(clients: Clients, names: Deployment) -> set[str]:
+    ecs, found = clients.ecs(), set[str]()
     with explained(f"the cluster {names.cluster}"), suppress(ecs.exceptions.ClusterNotFoundException):
         for page in ecs.get_paginator("list_tasks").paginate(cluster=names.cluster):
-            for task in page["taskArns"]:
-                ecs.stop_task(cluster=names.cluster, task=task, reason="'proofcast destroy'")
-                stopped += 1
-    return stopped
+            found |= set(page["taskArns"])
+    return found
 
 
 def delete_data(clients: Clients, names: Deployment) -> None:

@@ -95,6 +95,8 @@ class Worker(Construct):
             command=["python", "-m", "worker", "--config", config_url, *drain],
             gpu_count=1,
             stop_timeout=_NOTICE,
+            # As the first process, ours would not hear that it shall end before it listens for that.
+            linux_parameters=ecs.LinuxParameters(self, "Linux", init_process_enabled=True),
             environment={**environment, "AWS_DEFAULT_REGION": aws.region},
             logging=ecs.LogDrivers.aws_logs(
                 stream_prefix="worker",

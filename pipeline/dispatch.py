@@ -28,8 +28,8 @@ def dispatch(ledger: Ledger, queue: JobQueue, fleet: Fleet, policy: Policy, cloc
     """Ask the fleet for what `scaling.plan` says. Safe to run at any time, by several at once."""
     tasks = fleet.survey()
     live = [task for task in tasks if task.live]
-    work = _work(ledger, queue, live)
     now = clock()
+    work = _work(ledger, queue, live, now)
     decided = plan(work, tasks, _pace(ledger, tasks), policy, now)
     for task_id in decided.give_up:
         fleet.stop(task_id, f"{NO_INSTANCE} within {policy.patience_s:.0f} s")
@@ -42,7 +42,7 @@ def dispatch(ledger: Ledger, queue: JobQueue, fleet: Fleet, policy: Policy, cloc
     )
 
 
-def _work(ledger: Ledger, queue: JobQueue, live: list[Task]) -> Work:
+def _work(ledger: Ledger, queue: JobQueue, live: list[Task], now: float) -> Work:
     waiting = ledger.episodes(state=State.QUEUED, limit=_SAMPLE)
     taken = [
         episode
@@ -50,7 +50,7 @@ def _work(ledger: Ledger, queue: JobQueue, live: list[Task]) -> Work:
         for episode in ledger.episodes(state=state, limit=_SAMPLE)
     ]
     more = queue.depth().waiting - _SAMPLE if len(waiting) == _SAMPLE else 0
-    return work_left(waiting, taken, [task.id for task in live], max(more, 0))
+    return work_left(waiting, taken, [task.id for task in live], now, max(more, 0))
 
 
 def _pace(ledger: Ledger, tasks: list[Task]) -> Pace:

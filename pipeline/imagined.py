@@ -14,7 +14,7 @@ from functools import partial
 from random import Random
 from statistics import median, quantiles
 
-from pipeline.model import Episode, Instance, Market, Progress, Task
+from pipeline.model import Claim, Episode, Instance, Market, Progress, Task
 
 _LEAST_BILLED_S = 60.0  #: of an instance, however short its life: Amazon's pricing page of ECS
 
@@ -202,6 +202,7 @@ class World:
         return [
             replace(
                 worker.episode,
+                claim=Claim(worker=worker.task.id, token="", until=self.now),
                 progress=Progress(
                     done_s=(self.now - worker.since) * speed,
                     total_s=worker.episode.duration_s or 0.0,

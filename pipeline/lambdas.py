@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import random
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ import msgspec
 
 from pipeline import adding, polling
 from pipeline.adapters.aws.errors import explained
-from pipeline.adapters.aws.inbox import InboxAudio, waiting
+from pipeline.adapters.aws.inbox import found, waiting
 from pipeline.adapters.aws.s3 import S3Store
 from pipeline.config import Feed
 from pipeline.deployment import EVENT_SOURCE, EVENT_TYPE, INBOX
@@ -24,7 +25,7 @@ from pipeline.feeds import numbers_in
 from pipeline.handle import Handle
 from pipeline.model import Event, FeedItem, State
 from pipeline.polling import FeedResult
-from pipeline.queueing import relay, renew
+from pipeline.queueing import relay, renew_lost, renew_old
 from pipeline.wiring import AwsEngine, open_engine
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("proofcast.poller")
 log.setLevel(logging.INFO)
 
+_SYNC_S = 240.0  #: of the five minutes that a turn may take
 _EVENTS_A_CALL = 10  #: EventBridge's limit
 
 
@@ -49,6 +51,7 @@ def handle(event: dict[str, Any], context: object = None) -> dict[str, Any]:
         done = {"poll": poll, "dispatch": _nothing, "sync": sync}[event["do"]](at)
     if event.get("do") != "sync":
         at.tend()
+        renew_lost(at.ledger, at.queue, at.clock)
         done_here = at.dispatch() if at.policy else at.fleet.survey()  # an ECS service starts them
         log.info("dispatch: %s", msgspec.json.encode(done_here).decode())
     return {"done": msgspec.to_builtins(done)}
@@ -81,19 +84,28 @@ def poll(at: AwsEngine) -> list[FeedResult]:
     feeds = sorted((feed for feed in at.config.feed if feed.url), key=lambda feed: polled[feed.name])
     try:
         with at.polling():
-            for key in waiting(at.clients.s3(), at.bucket):  # whose news was lost
-                take_in(at, key)
-            return polling.poll(feeds, at.fetch_feed, at.ledger, at.clock, report)
+            results = polling.poll(feeds, at.fetch_feed, at.ledger, at.clock, report)
     except Busy as busy:
         log.info("%s", busy)
         return []
+    for key in waiting(at.clients.s3(), at.bucket):  # whose news was lost
+        try:
+            take_in(at, key)
+        except ProofcastError as error:
+            log.warning("%s: %s", key, error)
+    return results
 
 
 def sync(at: AwsEngine) -> list[str]:
     """The state of every open review; those that ended. And jobs that have waited for long are sent anew."""
-    renew(at.ledger, at.queue, at.clock)
+    renew_old(at.ledger, at.queue, at.clock)
     ended: list[str] = []
-    for episode in at.ledger.episodes(state=State.IN_REVIEW):
+    reviews = at.ledger.episodes(state=State.IN_REVIEW)
+    random.shuffle(reviews)  # where there are more than one turn gets through, each has its turn
+    deadline = at.clock() + _SYNC_S
+    for episode in reviews:
+        if at.clock() > deadline:
+            break
         try:
             if at.publisher.sync(Handle(at.ledger, episode)).state is not State.IN_REVIEW:
                 ended.append(episode.id)
@@ -106,10 +118,15 @@ def take_in(at: AwsEngine, key: str) -> str | None:
     """Queue a file of the inbox, `inbox/FEED/NAME`; the episode's id, or None where it was refused."""
     artifacts = at.artifacts
     assert isinstance(artifacts, S3Store)
-    audio = InboxAudio(at.clients.s3(), at.bucket, key, artifacts)
-    if key.endswith("/") or not audio.is_there():
+    audio = found(at.clients.s3(), at.bucket, key, artifacts)
+    if key.endswith("/") or audio is None:
         return None
     try:
+        if audio.size > at.config.worker.max_download_mb * 1_000_000:
+            raise ConfigError(
+                f"'{audio.name}' is larger than {at.config.worker.max_download_mb} MB",
+                "raise max_download_mb under [worker], or put in a smaller file",
+            )
         title = Path(audio.name).stem
         item = FeedItem(title=title, number=numbers_in(title)[1])
         episode, _ = adding.add(audio, _feed_of(at, key), item, at.ledger, at.clock)

@@ -155,6 +155,7 @@ class Episode:
     enclosure: Enclosure | None = None
     discovered_at: float = 0.0
     updated_at: float = 0.0
+    queued_at: float = 0.0  #: when its job was sent last
     step: Step | None = None
     attempts: int = 0  #: how often a worker took it
     failures: int = 0  #: how often it then failed in a way that may pass

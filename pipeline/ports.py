@@ -124,6 +124,10 @@ class JobQueue(Protocol):
         """Make an episode's dead letter a waiting job again; False where there is none."""
         ...
 
+    def forget(self, episode_id: str) -> None:
+        """Take an episode's dead letters off the list; nothing where there is none."""
+        ...
+
     def depth(self) -> QueueDepth: ...
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -11,8 +12,8 @@ from pipeline.model import Change, Episode, Job, Lease, State, Step
 from pipeline.ports import ArtifactStore, Clock, Fleet, JobQueue, Ledger
 from pipeline.states import Delivery
 
-
 _REMEMBERED_S = 10 * 24 * 3600.0  #: well within what SQS keeps a message for
+_SETTLED_S = 900.0  #: by then a queue that counts roughly has counted a job that was sent or put off
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,18 +43,27 @@ def relay(ledger: Ledger, queue: JobQueue) -> int:
     return len(waiting)
 
 
-def renew(ledger: Ledger, queue: JobQueue, clock: Clock) -> int:
-    """Send the jobs anew that a queue which forgets, as SQS does after 14 days, is soon to forget.
+def renew_old(ledger: Ledger, queue: JobQueue, clock: Clock) -> int:
+    """Send the jobs anew that a queue which forgets, as SQS does after 14 days, is soon to forget."""
+    return _renew(ledger, queue, clock, lambda episode: clock() - episode.queued_at > _REMEMBERED_S)
 
-    The worker that gets one of the two drops the other.
-    """
-    old = [
-        episode
-        for episode in ledger.episodes(state=State.QUEUED)
-        if clock() - episode.updated_at > _REMEMBERED_S
-    ]
-    renewed = sum(_record(ledger, states.renewed(episode, clock())) for episode in old)
-    relay(ledger, queue)
+
+def renew_lost(ledger: Ledger, queue: JobQueue, clock: Clock) -> int:
+    """Send the jobs of all that waits where the queue has none: somebody purged it, or it forgot them."""
+    depth = queue.depth()
+    if depth.waiting or depth.leased:
+        return 0
+    return _renew(ledger, queue, clock, lambda episode: clock() - episode.updated_at > _SETTLED_S)
+
+
+def _renew(ledger: Ledger, queue: JobQueue, clock: Clock, wanted: Callable[[Episode], bool]) -> int:
+    """Stopped between its calls it sends again: who gets the second job of an episode drops it."""
+    renewed = 0
+    for state in (State.QUEUED, State.TRANSCRIBED):
+        for episode in ledger.episodes(state=state):
+            if episode.claim is None and wanted(episode):
+                queue.send(Job(episode_id=episode.id))
+                renewed += _record(ledger, states.renewed(episode, clock()))
     return renewed
 
 
@@ -97,6 +107,8 @@ def bury_given_up(ledger: Ledger, queue: JobQueue, clock: Clock) -> int:
             step = episode.step or (episode.failure.step if episode.failure else Step.TRANSCRIBE)
             reason = f"{episode.failure.reason}; {letter.reason}" if episode.failure else letter.reason
             buried += _record(ledger, states.failed(episode, step, reason, clock()))
+        elif episode and episode.state not in states.WORKABLE | {State.FAILED}:
+            queue.forget(episode.id)  # done since, or left out: nobody needs to look at it
     return buried
 
 

@@ -17,6 +17,9 @@ from pipeline.model import Episode, Market, State, Task
 NO_INSTANCE = "no instance came"
 """How the reason of a task begins that was given up for want of one."""
 
+FOUND_NOTHING = 3
+"""The exit code of a worker that there was no job for."""
+
 _SPEED = 20.0  #: seconds of audio a second, of a small GPU; until it was measured
 _START_UP_S = 240.0  #: three to four minutes, as those say who run managed instances; until measured
 _TYPICAL_S = 3600.0  #: of audio, where no feed says how long its episodes are
@@ -27,6 +30,8 @@ _MARKET_PAUSE_S = 300.0  #: after a market refused once; twice as long each furt
 _WORKER_PAUSE_S = 60.0  #: after a worker came to a bad end; twice as long each further time
 _LONGEST_PAUSE_S = 3600.0
 _TOGETHER_S = 60.0
+_FORGOTTEN_S = 2 * 3600.0  #: after so long without a bad end, the next one is the first again
+_STUCK_S = 120.0  #: since a claim should have been renewed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,18 +114,23 @@ def holds(tasks: Iterable[Task], policy: Policy, now: float) -> tuple[Hold, ...]
 
 
 def work_left(
-    waiting: Sequence[Episode], taken: Sequence[Episode], fleet: Iterable[str], more: int = 0
+    waiting: Sequence[Episode], taken: Sequence[Episode], fleet: Iterable[str], now: float, more: int = 0
 ) -> Work:
     """What queued episodes and those that workers have come to.
 
     `waiting` may be a part, of which `more` like them follow. A worker that is not of the `fleet` sees
-    to its episode by itself.
+    to its episode by itself, as long as it renews its claim. One of the fleet that does not is stuck:
+    nothing more is to be expected of it.
     """
     ours = set(fleet)
-    in_hand = {
-        episode.claim.worker: episode for episode in taken if episode.claim and episode.claim.worker in ours
-    }
-    given_back = [episode for episode in taken if episode.claim is None]
+    in_hand: dict[str, Episode | None] = {}
+    given_back: list[Episode] = []
+    for episode in taken:
+        lapsed = episode.claim is None or now - episode.claim.until > _STUCK_S
+        if lapsed:
+            given_back.append(episode)
+        if episode.claim and episode.claim.worker in ours:
+            in_hand[episode.claim.worker] = None if lapsed else episode
     lengths = [episode.duration_s for episode in waiting if episode.duration_s]
     typical = median(lengths) if lengths else _TYPICAL_S
     seconds = [episode.duration_s or typical for episode in waiting]
@@ -129,7 +139,9 @@ def work_left(
     return Work(
         jobs=len(seconds) + more + len(left),
         audio_s=sum(seconds) + more * mean + sum(left),
-        in_hand={worker: _left(episode, typical) for worker, episode in in_hand.items()},
+        in_hand={
+            worker: _left(episode, typical) if episode else math.inf for worker, episode in in_hand.items()
+        },
     )
 
 
@@ -161,6 +173,8 @@ def refusal_in_words(task: Task) -> str:
 
 def bad_end_in_words(task: Task) -> str:
     """Why a worker ended before it came to anything."""
+    if task.exit_code == FOUND_NOTHING:
+        return f"the worker {task.id} found no job on the queue, though episodes wait"
     code = f"exit code {task.exit_code}" if task.exit_code is not None else task.stop_code
     return f"the worker {task.id} came to a bad end ({code}): {task.reason or 'its log says more'}"
 
@@ -213,7 +227,7 @@ def _goes_on(task: Task) -> bool:
 
 
 def _waits(task: Task) -> bool:
-    return _goes_on(task) and not task.instance
+    return _goes_on(task) and not task.instance and task.started_at is None
 
 
 def _refused(task: Task) -> bool:
@@ -245,6 +259,8 @@ def _paused(
         if not bad(task):
             break
         at = task.stopped_at or 0.0
+        if in_a_row and earlier - at > _FORGOTTEN_S:
+            break
         in_a_row += earlier - at > _TOGETHER_S
         earlier = at
     if in_a_row:

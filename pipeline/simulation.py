@@ -103,7 +103,8 @@ class _Dispatcher:
         lately = [task for task in world.ended if world.now - (task.stopped_at or 0.0) < _LATELY_S]
         tasks = [*(worker.task for worker in world.workers.values()), *lately]
         sample = list(islice(world.waiting, _SAMPLE))
-        work = scaling.work_left(sample, world.taken(), world.workers, len(world.waiting) - len(sample))
+        more = len(world.waiting) - len(sample)
+        work = scaling.work_left(sample, world.taken(), world.workers, world.now, more)
         pace = scaling.pace_of(tasks, world.done[-_MEASURED:])
         plan = scaling.plan(work, tasks, pace, self._how.policy, world.now)
         for id in plan.give_up:

@@ -70,6 +70,7 @@ def queued(episode: Episode, at: float, detail: str = "") -> Change:
         episode,
         State.QUEUED,
         at,
+        queued_at=at,
         step=None,
         attempts=0,
         failures=0,
@@ -83,9 +84,8 @@ def queued(episode: Episode, at: float, detail: str = "") -> Change:
 
 
 def renewed(episode: Episode, at: float) -> Change:
-    """It waits still: its job is sent once more."""
-    moved = _move(episode, episode.state, at)
-    return Change(episode=moved, detail="its job was sent anew", enqueue=True)
+    """It waits still, and its job was sent once more."""
+    return Change(episode=_move(episode, episode.state, at, queued_at=at), detail="its job was sent anew")
 
 
 def held(episode: Episode, at: float, reason: str) -> Change:

@@ -13,6 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from pipeline import __version__
 from pipeline.adapters.files import FileStore
 from pipeline.adapters.github import GitHub
@@ -287,7 +289,7 @@ class AwsEngine(Engine):
     def _make_code_host(self) -> CodeHost:
         from pipeline.adapters.aws.secrets import Secret
 
-        secret = Secret(self.clients.secrets, self.names.github_token)
+        secret = Secret(self.clients.secrets, self.names.github_token, self.clock)
         return self._github(lambda: os.environ.get("GITHUB_TOKEN") or secret())
 
     def _make_fleet(self) -> Fleet:
@@ -367,10 +369,23 @@ def build(config: Config, config_file: Path) -> Engine:
 
 def open_engine(place: str) -> Engine:
     """The engine of a config that is a file here, or on AWS an `s3://bucket/key`. Raises ConfigError."""
-    path = Path(place)
-    if place.startswith("s3://"):
-        from pipeline.adapters.aws.clients import Clients
-        from pipeline.adapters.aws.config_file import fetched
+    if not place.startswith("s3://"):
+        return build(load(Path(place)), Path(place).resolve())
+    from pipeline.adapters.aws.clients import Clients
+    from pipeline.adapters.aws.config_file import fetched
 
-        path = fetched(place, Path(tempfile.gettempdir(), "proofcast"), Clients(__version__))
-    return build(load(path), path.resolve())
+    folder = Path(tempfile.gettempdir(), "proofcast")
+    path = fetched(place, folder, Clients(__version__))
+    return build(_in_the_cloud(load(path), folder), path)
+
+
+def _in_the_cloud(config: Config, folder: Path) -> Config:
+    """A deployment's config, on whatever machine this is: the only folder that is there for certain, and
+    the GPU that is paid for, or an error, never a slow worker with a small model."""
+    speech = config.transcribe
+    device = "cuda" if speech.device == "auto" else speech.device
+    return msgspec.structs.replace(
+        config,
+        data=str(folder / "data"),
+        transcribe=msgspec.structs.replace(speech, device=device),
+    )

@@ -192,3 +192,46 @@ def test_a_market_without_a_capacity_provider_is_told(deployed: DeployedSite) ->
     deployed.account.ecs.fail("DescribeCapacityProviders", "ClusterNotFoundException")
     with pytest.raises(StorageError):
         deployed.fleet().start(1, SPOT)
+
+
+def test_a_start_without_a_provider_is_refused_before_it_is_noted(deployed: DeployedSite) -> None:
+    lacking = deployed.made.providers["SPOT"]
+    fleet = deployed.fleet()
+    deployed.account.ecs.remove_provider(lacking)
+    with pytest.raises(StorageError, match="no capacity provider that buys spot"):
+        fleet.start(1, SPOT)
+    assert len(deployed.fleet().start(1, ON_DEMAND)) == 1
+
+
+def test_a_start_whose_provider_went_away_keeps_nothing_else_from_starting(
+    deployed: DeployedSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(Crash):
+        crashing(deployed, monkeypatch, "begin", before=False).start(1, SPOT)
+    deployed.account.ecs.remove_provider(deployed.made.providers["SPOT"])
+    with pytest.raises(StorageError):
+        deployed.fleet().survey()
+    assert deployed.fleet().survey() == []
+    assert len(deployed.fleet().start(1, ON_DEMAND)) == 1
+
+
+def test_a_start_of_long_ago_is_not_made_any_more(
+    deployed: DeployedSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(Crash):
+        crashing(deployed, monkeypatch, "begin", before=False).start(1, SPOT)
+    deployed.clock.go_on(3700)
+    assert deployed.fleet().survey() == []
+    assert len(deployed.fleet().start(1, SPOT)) == 1
+    assert len(known(deployed)) == 1
+
+
+@pytest.mark.parametrize(
+    "code", ["ClusterNotFoundException", "BlockedException", "UnsupportedFeatureException"]
+)
+def test_whatever_refuses_a_start_for_good_ends_it(deployed: DeployedSite, code: str) -> None:
+    deployed.account.ecs.fail("RunTask", code)
+    fleet = deployed.fleet()
+    with pytest.raises(StorageError):
+        fleet.start(1, SPOT)
+    assert deployed.fleet().survey() == []

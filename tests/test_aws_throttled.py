@@ -29,7 +29,7 @@ CALLS: Calls = {
     "ecs": lambda site: site.fleet().start(1),
     "ec2": lambda site: site.fleet().survey(),
     "logs": lambda site: site.fleet().log("task-1"),
-    "secretsmanager": lambda site: Secret(site.clients.secrets, site.names.github_token)(),
+    "secretsmanager": lambda site: Secret(site.clients.secrets, site.names.github_token, site.clock)(),
     "sts": lambda site: site.clients.account(),
 }
 

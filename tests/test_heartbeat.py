@@ -116,3 +116,38 @@ def test_one_failed_beat_does_no_harm(
         assert beaten.wait(30)
         beating.check()
     assert "heartbeat failed: the database is busy" in caplog.text
+
+
+def test_a_worker_that_is_stuck_ends(
+    ledger: Ledger, queue: JobQueue, lease: Lease, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.heartbeat._STUCK_S", 0.02)
+    claim, ended = now(ledger).claim, Event()
+    assert claim
+    with Heartbeat(ledger, queue, lease, claim, LEASE_S, ended.set).beating():
+        assert ended.wait(10)
+
+
+def test_one_that_goes_on_does_not(
+    ledger: Ledger, queue: JobQueue, lease: Lease, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.heartbeat._STUCK_S", 5.0)
+    claim, ended, patience = now(ledger).claim, Event(), Event()
+    assert claim
+    heart = Heartbeat(ledger, queue, lease, claim, LEASE_S, ended.set)
+    with heart.beating():
+        for _ in range(20):
+            heart.check()
+            patience.wait(0.01)
+    assert not ended.is_set()
+
+
+def test_one_that_does_not_notice_that_it_lost_its_lease_ends_too(
+    ledger: Ledger, queue: JobQueue, clock: FakeClock, lease: Lease, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.heartbeat._LOST_S", 0.02)
+    claim, ended = now(ledger).claim, Event()
+    assert claim
+    skip(ledger, queue, clock, now(ledger))
+    with Heartbeat(ledger, queue, lease, claim, LEASE_S, ended.set).beating():
+        assert ended.wait(10)

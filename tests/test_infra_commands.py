@@ -60,7 +60,7 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+def desk(tmp_path: Path, aws: None, monkeypatch: pytest.MonkeyPatch) -> Desk:
     (tmp_path / "proofcast.toml").write_text(CONFIG)
     tools = tmp_path / "tools"
     tools.mkdir()
@@ -163,7 +163,6 @@ def test_a_model_on_this_machine_can_not_be_deployed(desk: Desk, model: str) -> 
     assert f"'{model}' is a folder on this machine" in desk.error(commands.deploy, "--yes").message
 
 
-@pytest.mark.usefixtures("aws")
 def test_destroying_keeps_the_data(desk: Desk) -> None:
     result = desk.run(commands.destroy, "--yes")
     assert result.exit_code == 0, result.exception
@@ -172,14 +171,12 @@ def test_destroying_keeps_the_data(desk: Desk) -> None:
     assert "kept" in result.stderr
 
 
-@pytest.mark.usefixtures("aws")
 def test_destroying_asks(desk: Desk) -> None:
     assert desk.run(commands.destroy, answers="n\n").exit_code == 1
     assert desk.asked == []
     assert desk.run(commands.destroy, answers="y\n").exit_code == 0
 
 
-@pytest.mark.usefixtures("aws")
 def test_data_is_deleted_only_by_its_name(desk: Desk) -> None:
     for answers in ("", "y\n", "proofcast\n"):
         assert desk.run(commands.destroy, "--delete-data", "--yes", answers=answers).exit_code == 1

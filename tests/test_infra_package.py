@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -21,6 +22,17 @@ def tree(folder: Path) -> set[str]:
 
 def names(pins: list[str]) -> set[str]:
     return {pin.partition("==")[0] for pin in pins}
+
+
+def test_whoever_runs_it_can_read_it_whatever_the_umask_is_here(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        folders = [package.functions(tmp_path / "f"), package.image_context(tmp_path / "i")]
+    finally:
+        os.umask(before)
+    for folder in folders:
+        for path in (folder, *folder.rglob("*")):
+            assert path.stat().st_mode & 0o044 == 0o044, path
 
 
 def test_everything_has_the_version_that_is_installed_here() -> None:

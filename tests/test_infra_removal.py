@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from infra.removal import delete_data, stop_workers
 from pipeline.deployment import Deployment
 from tests.deployed_site import DeployedSite
@@ -21,10 +23,19 @@ def test_every_version_of_everything_is_deleted(deployed: DeployedSite) -> None:
         assert names.table not in at.dynamodb().list_tables()["TableNames"]
 
 
-def test_workers_are_told_to_end(deployed: DeployedSite) -> None:
+@pytest.fixture(autouse=True)
+def quick(deployed: DeployedSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waiting is the test's clock going on."""
+    monkeypatch.setattr("time.sleep", deployed.clock.go_on)
+
+
+def test_workers_are_told_to_end_and_waited_for(deployed: DeployedSite) -> None:
     deployed.fleet().start(2)
+    deployed.clock.go_on(300)
+    before = deployed.clock()
     assert stop_workers(deployed.clients, deployed.names) == 2
     assert deployed.fleet().tasks() == []
+    assert 5 <= deployed.clock() - before <= 120
     assert stop_workers(deployed.clients, deployed.names) == 0
 
 

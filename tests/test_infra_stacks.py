@@ -317,6 +317,7 @@ def test_alarms_and_budgets_may_publish(infra_site: Site) -> None:
 
 # Actions that AWS limits to no resource; those of ECS are limited to a cluster by a condition.
 UNLIMITED = {
+    "ecs:DescribeCapacityProviders",
     "dynamodb:ListStreams",
     "ec2:DescribeInstances",
     "ec2:DescribeSpotPriceHistory",

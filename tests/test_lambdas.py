@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from pipeline import lambdas, states
-from pipeline.adapters.aws.inbox import REFUSED
+from pipeline.adapters.aws.inbox import REFUSED, InboxAudio
 from pipeline.deployment import EVENT_SOURCE
 from pipeline.errors import StorageError
 from pipeline.formats import transcript_json
@@ -195,6 +195,40 @@ def test_a_file_whose_news_was_lost_is_found_by_the_next_poll(at: AwsEngine, dep
     assert objects(deployed, "inbox/") == ["inbox/nobody/13.mp3"]
     assert at.ledger.counts() == {State.QUEUED: 2}
     assert deployed.clients.s3().get_object(**told)["Body"].read() == b"read by a person"
+
+
+def test_a_file_that_can_not_be_read_keeps_no_show_from_being_polled(
+    at: AwsEngine, deployed: DeployedSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(audio: InboxAudio) -> str:
+        raise StorageError("somebody else's key")
+
+    dropped(deployed, "show/12. The Guest.mp3")
+    monkeypatch.setattr(InboxAudio, "sha256", broken)
+    assert len(lambdas.handle({"do": "poll"})["done"]) == 2
+    assert at.ledger.counts() == {State.QUEUED: 1}
+    monkeypatch.undo()
+
+
+def test_a_file_that_is_too_large_is_refused(
+    at: AwsEngine, deployed: DeployedSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = msgspec.structs.replace(at.config.worker, max_download_mb=0)
+    monkeypatch.setattr(at, "config", msgspec.structs.replace(at.config, worker=small))
+    assert lambdas.handle(dropped(deployed, "show/12. The Guest.mp3"))["done"] is None
+    assert objects(deployed, REFUSED) == [f"{REFUSED}/show/12. The Guest.mp3.txt"]
+
+
+def test_a_large_file_is_tagged_as_audio_too(at: AwsEngine, deployed: DeployedSite) -> None:
+    news = dropped(deployed, "show/12. The Guest.mp3")
+    large = b"some audio" * 1_000_000
+    bucket, s3 = deployed.made.bucket, deployed.clients.s3()
+    s3.put_object(Bucket=bucket, Key="inbox/show/12. The Guest.mp3", Body=large)
+    episode = at.ledger.get(lambdas.handle(news)["done"])
+    assert episode
+    key = f"artifacts/{episode.artifacts['audio']}"
+    assert s3.get_object_tagging(Bucket=bucket, Key=key)["TagSet"] == [{"Key": "kind", "Value": "audio"}]
+    assert at.artifacts.get(episode.artifacts["audio"]) == large
 
 
 def record(episode_id: str, line: Event) -> dict[str, Any]:

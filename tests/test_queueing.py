@@ -159,12 +159,42 @@ def test_a_job_that_the_queue_may_soon_forget_is_sent_anew(
 ) -> None:
     queued(ledger)
     queueing.relay(ledger, queue)
-    assert queueing.renew(ledger, queue, clock) == 0
-    clock.go_on(11 * 24 * 3600)
-    queued(ledger, "show-2", updated_at=clock())
-    ledger.record([after(now(ledger, "show-2"), updated_at=clock())])
-    assert queueing.renew(ledger, queue, clock) == 1
-    assert queueing.renew(ledger, queue, clock) == 0
+    assert queueing.renew_old(ledger, queue, clock) == 0
+    clock.go_on(9 * 24 * 3600)
+    ledger.record([after(now(ledger), title="Corrected", updated_at=clock())])
+    clock.go_on(2 * 24 * 3600)
+    assert queueing.renew_old(ledger, queue, clock) == 1
+    assert queueing.renew_old(ledger, queue, clock) == 0
     assert ledger.events("show-1")[-1].detail == "its job was sent anew"
-    assert ledger.outbox() == []
-    assert queue.depth().waiting == 2
+    assert (now(ledger).state, queue.depth().waiting) == (State.QUEUED, 1)
+
+
+def test_jobs_that_the_queue_lost_are_sent_anew(ledger: Ledger, queue: JobQueue, clock: FakeClock) -> None:
+    queued(ledger)
+    queueing.relay(ledger, queue)
+    clock.go_on(1000)
+    assert queueing.renew_lost(ledger, queue, clock) == 0
+    lease = queue.lease(60)
+    assert lease
+    assert queueing.renew_lost(ledger, queue, clock) == 0
+    queue.complete(lease)  # without a word to the ledger, as when somebody purges the queue
+    assert queueing.renew_lost(ledger, queue, clock) == 1
+    assert queueing.renew_lost(ledger, queue, clock) == 0
+    assert queue.depth().waiting == 1
+
+
+def test_a_dead_letter_that_nobody_needs_any_more_is_forgotten(
+    ledger: Ledger, queue: JobQueue, clock: FakeClock
+) -> None:
+    queued(ledger)
+    queueing.relay(ledger, queue)
+    taken(ledger, queue, clock)
+    queue.send(Job(episode_id="show-1"))
+    second = queue.lease(60)
+    assert second
+    queue.bury(second, "waited too often")
+    assert queueing.bury_given_up(ledger, queue, clock) == 0
+    assert queue.depth().dead == 1
+    ledger.record([states.skipped(now(ledger), clock(), "by hand")])
+    assert queueing.bury_given_up(ledger, queue, clock) == 0
+    assert queue.depth().dead == 0

@@ -7,7 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from pipeline.model import Claim, Episode, Market, Progress, State, Task
-from pipeline.scaling import NO_INSTANCE, Pace, Plan, Policy, Work, holds, pace_of, plan, work_left
+from pipeline.scaling import (
+    FOUND_NOTHING,
+    NO_INSTANCE,
+    Pace,
+    Plan,
+    Policy,
+    Work,
+    holds,
+    pace_of,
+    plan,
+    work_left,
+)
 from tests.builders import NOW, an_episode
 
 SPOT, ON_DEMAND = Market.SPOT, Market.ON_DEMAND
@@ -184,11 +195,40 @@ def test_work_is_what_waits_and_what_the_fleet_has_left() -> None:
     ours = an_episode("c", state=State.TRANSCRIBING, duration_s=1000.0, claim=claim, progress=halfway)
     theirs = replace(ours, id="d", claim=replace(claim, worker="laptop-1"))
     unopened = an_episode("e", state=State.TRANSCRIBED, duration_s=5000.0)
-    work = work_left(waiting, [ours, theirs, unopened], ["t1"], more=2)
+    work = work_left(waiting, [ours, theirs, unopened], ["t1"], NOW, more=2)
     assert work.jobs == 2 + 2 + 1
     assert work.audio_s == pytest.approx(2000 + 2000 + 60)
     assert work.in_hand == {"t1": 600}
-    assert work_left([an_episode("b", duration_s=None)], [], []) == Work(jobs=1, audio_s=3600)
+    assert work_left([an_episode("b", duration_s=None)], [], [], NOW) == Work(jobs=1, audio_s=3600)
+
+
+def test_what_a_worker_elsewhere_let_go_of_is_work_again() -> None:
+    claim = Claim(worker="laptop-1", token="x", until=NOW)
+    left = an_episode("a", state=State.TRANSCRIBING, duration_s=1000.0, claim=claim)
+    assert work_left([], [left], [], NOW + 100) == Work()
+    assert work_left([], [left], [], NOW + 130) == Work(jobs=1, audio_s=1000)
+
+
+def test_nothing_is_expected_of_a_worker_that_is_stuck() -> None:
+    claim = Claim(worker="t1", token="x", until=NOW - 600)
+    held = an_episode("a", state=State.TRANSCRIBING, duration_s=3600.0, claim=claim)
+    waiting = [an_episode(f"b{n}", duration_s=3600.0) for n in range(15)]
+    assert decided(work_left(waiting, [held], ["t1"], NOW), running("t1", ago=9999)).start == 1
+
+
+def test_a_task_that_runs_is_never_given_up_for_want_of_an_instance() -> None:
+    unseen = replace(running(ago=9999), instance="")
+    assert decided(HOUR, unseen) == Plan()
+
+
+def test_a_bad_end_of_long_ago_does_not_count() -> None:
+    days = [ended(running(f"t{n}"), ago=5 + n * 86400, exit_code=1) for n in range(8)]
+    assert [hold.until for hold in decided(HOUR, *days).holds] == [NOW - 5 + 60]
+
+
+def test_workers_that_find_nothing_though_episodes_wait_are_not_started_over_and_over() -> None:
+    (hold,) = decided(HOUR, ended(running(), exit_code=FOUND_NOTHING)).holds
+    assert "found no job" in hold.why
 
 
 def test_the_pace_is_measured() -> None:

@@ -12,8 +12,9 @@ import click
 from pipeline.cli import complain
 from pipeline.console import say
 from pipeline.errors import ProofcastError
+from pipeline.scaling import FOUND_NOTHING
 from pipeline.wiring import open_engine
-from worker.run import Speech, work
+from worker.run import Speech, Worked, work
 from worker.watching import LogWatch, log_to_stderr
 
 
@@ -30,11 +31,18 @@ def main(config: str, task_id: str | None, drain: bool, with_parent: bool) -> No
     try:
         engine = open_engine(config)
         watch = LogWatch()
-        well = work(engine, Speech(engine, say, watch), task_id=task_id, drain=drain, watch=watch)
+        done = work(engine, Speech(engine, say, watch), task_id=task_id, drain=drain, watch=watch)
     except ProofcastError as error:
         complain(error)
         sys.exit(error.exit_code)
-    sys.exit(0 if well else 1)
+    sys.exit(_exit_code(done, started_by_dispatch=engine.linger_s is not None))
+
+
+def _exit_code(done: Worked, *, started_by_dispatch: bool) -> int:
+    """Dispatch asks whether workers come to anything; how episodes fared is in the ledger."""
+    if not started_by_dispatch:
+        return 0 if done.well else 1
+    return 0 if done.jobs or done.told_to_end else FOUND_NOTHING
 
 
 def _end_with_parent() -> None:

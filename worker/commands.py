@@ -109,7 +109,7 @@ def work(ctx: click.Context, drain: bool, jobs: int) -> None:
             well = work_many(at, jobs, drain)
         else:
             with BarWatch() if bars else nullcontext(LogWatch()) as watch:
-                well = run(at, Speech(at, say, watch), task_id=None, drain=drain, watch=watch)
+                well = run(at, Speech(at, say, watch), task_id=None, drain=drain, watch=watch).well
     waiting = at.queue.depth().waiting if drain else 0
     if waiting:
         say(f"jobs that wait for another try: {waiting} ('proofcast work --drain' in a while)")

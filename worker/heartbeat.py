@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
-from collections.abc import Generator
+import time
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -14,11 +16,26 @@ from pipeline.ports import JobQueue, Ledger
 
 log = logging.getLogger("proofcast.worker")
 
+_STUCK_S = 3600.0  #: without a sign of life: longer than any step takes that gives none
+_LOST_S = 900.0  #: likewise, once the lease is lost: a slow machine may hear a passage to its end
+
+
+def _end_process() -> None:
+    os._exit(70)
+
 
 class Heartbeat:
     """Renews queue lease and ledger claim; whoever works asks `check` whether they may go on."""
 
-    def __init__(self, ledger: Ledger, queue: JobQueue, lease: Lease, claim: Claim, seconds: float) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        queue: JobQueue,
+        lease: Lease,
+        claim: Claim,
+        seconds: float,
+        end: Callable[[], object] = _end_process,
+    ) -> None:
         self._ledger = ledger
         self._queue = queue
         self._lease = lease
@@ -26,10 +43,13 @@ class Heartbeat:
         self._seconds = seconds
         self._ended = threading.Event()
         self._lost = threading.Event()
+        self._alive_at = time.monotonic()
+        self._end = end
         self.progress: Progress | None = None
 
     def check(self) -> None:
-        """Raises LeaseLost once the job is no longer ours."""
+        """A sign of life. Raises LeaseLost once the job is no longer ours."""
+        self._alive_at = time.monotonic()
         if self._lost.is_set():
             raise LeaseLost(f"the lease on {self._lease.job.episode_id} was lost")
 
@@ -46,12 +66,17 @@ class Heartbeat:
 
     def _beat(self) -> None:
         while not self._ended.wait(self._seconds / 3):
+            if time.monotonic() - self._alive_at > (_LOST_S if self._lost.is_set() else _STUCK_S):
+                # A renewed lease would keep the episode from everybody else, and a machine running.
+                log.error("%s: nothing goes on: this worker ends", self._lease.job.episode_id)
+                self._end()
+            if self._lost.is_set():
+                continue
             try:
                 self._lease = self._queue.extend(self._lease, self._seconds)
                 claim = replace(self._claim, until=self._lease.until)
                 self._ledger.heartbeat(self._lease.job.episode_id, claim, self.progress)
             except LeaseLost:
                 self._lost.set()
-                return
             except ProofcastError as error:  # a busy database, a full disk: the next beat may do
                 log.warning("%s: heartbeat failed: %s", self._lease.job.episode_id, error)

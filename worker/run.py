@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from worker.models import choose
 from worker.whisper import Whisper
 
 _IDLE_S = 2.0
+_RETRY_S = 65.0  #: the longest that a job is put off before its last try
 _ABANDONED_S = 24 * 3600.0  #: longer than any download takes
 
 
@@ -49,10 +51,19 @@ class Speech:
         self._watch.progress(done, total, 0.0)
 
 
-def work(engine: Engine, transcribe: Transcribe, *, task_id: str | None, drain: bool, watch: Watch) -> bool:
+@dataclass(frozen=True)
+class Worked:
+    """What a worker came to."""
+
+    well: bool  #: nothing failed
+    jobs: int
+    told_to_end: bool
+
+
+def work(engine: Engine, transcribe: Transcribe, *, task_id: str | None, drain: bool, watch: Watch) -> Worked:
     """Work on one job after another; with `drain`, until none is ready or being worked on.
 
-    Says whether all went well. Raises StorageFull and ModelError, after the job in hand was given back.
+    Raises StorageFull and ModelError, after the job in hand was given back.
     """
     stopping = threading.Event()
     with engine.presence(task_id) as name, _signals(stopping):
@@ -88,9 +99,9 @@ def _sweep(scratch: Path) -> None:
                 left.unlink()
 
 
-def _loop(engine: Engine, desk: Desk, drain: bool, stopping: threading.Event) -> bool:
+def _loop(engine: Engine, desk: Desk, drain: bool, stopping: threading.Event) -> Worked:
     _sweep(desk.scratch)
-    well = _tended(engine)
+    well, jobs = _tended(engine), 0
     busy_at = engine.clock()
     try:
         while not stopping.is_set():
@@ -102,10 +113,12 @@ def _loop(engine: Engine, desk: Desk, drain: bool, stopping: threading.Event) ->
                     break
                 stopping.wait(0.2 if drain else _IDLE_S)
             else:
-                busy_at = engine.clock()
+                jobs += 1
+                # For the next try of a job that failed it pays to stay: a new instance costs more.
+                busy_at = engine.clock() + (_RETRY_S if outcome is Outcome.RETRY else 0.0)
     except Stopped:
         pass
-    return well
+    return Worked(well=well, jobs=jobs, told_to_end=stopping.is_set())
 
 
 def _tended(engine: Engine) -> bool:

@@ -190,8 +190,11 @@ def retry(ctx: click.Context, episode: tuple[str, ...], dead: bool, number: int 
 
 def _given_up(at: Engine) -> list[str]:
     """The episodes whose jobs are on the dead-letter list; those that people left out stay out."""
-    found = (at.ledger.get(letter.job.episode_id) for letter in at.queue.dead_letters())
-    return [episode.id for episode in found if episode and episode.state is State.FAILED]
+    found = {letter.job.episode_id: letter for letter in at.queue.dead_letters()}
+    for episode_id in found.keys() - {episode.id for episode in at.ledger.several(list(found))}:
+        say(f"forgotten: a job of no episode that is known, {episode_id}: {found[episode_id].reason}")
+        at.queue.forget(episode_id)
+    return [episode.id for episode in at.ledger.several(list(found)) if episode.state is State.FAILED]
 
 
 @click.command()

@@ -161,6 +161,16 @@ def test_a_buried_job_is_a_dead_letter(queue: JobQueue, clock: FakeClock) -> Non
     assert queue.redrive("show-2") is False
 
 
+def test_a_dead_letter_can_be_forgotten(queue: JobQueue) -> None:
+    send(queue, "show-1", "show-2")
+    queue.bury(lease(queue), "one")
+    queue.bury(lease(queue), "two")
+    queue.forget("show-1")
+    queue.forget("show-9")
+    assert [letter.job.episode_id for letter in queue.dead_letters()] == ["show-2"]
+    assert queue.depth() == depth(dead=1)
+
+
 def test_a_job_handed_out_too_often_is_buried_and_the_next_one_comes(
     queue: JobQueue, clock: FakeClock
 ) -> None:

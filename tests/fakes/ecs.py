@@ -267,6 +267,12 @@ class Life(Service):
             self._exit(task, self._clock(), exit_code)
             self.advance()
 
+    def remove_provider(self, name: str) -> None:
+        """A deployment takes a capacity provider away."""
+        with self.lock:
+            for known in [key for key in self._providers if name in str(key)]:
+                del self._providers[known]
+
     def interrupt(self, task_id: str) -> None:
         """AWS takes a Spot instance back, and its task with it."""
         with self.lock:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_ecs import ECSClient
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_iam import IAMClient
+    from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_pricing import PricingClient
     from mypy_boto3_s3 import S3Client
@@ -91,6 +92,10 @@ class Clients:
     def prices(self) -> PricingClient:
         """For what it costs; the price list is kept in few regions, for all of them."""
         return self._made("pricing", region_name="us-east-1")
+
+    def lambdas(self) -> LambdaClient:
+        """For the poller itself."""
+        return self._made("lambda")
 
     def sts(self) -> STSClient:
         """For which account this is."""

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from pipeline.adapters.aws.errors import code_of, explained
+from pipeline.adapters.aws.errors import code_of, explained, may_pass
 from pipeline.adapters.aws.fleet_records import FleetRecords, Start
 from pipeline.adapters.aws.machines import Machines
 from pipeline.adapters.aws.seen import id_of, in_parts, pieces, task_of, updated
 from pipeline.deployment import Deployment
+from pipeline.errors import StorageError
 from pipeline.model import Instance, Market, Task
 from pipeline.ports import Clock
 
@@ -25,7 +26,7 @@ _A_CALL = 100  #: tasks that ECS describes at once
 _STARTS_A_CALL = 10  #: tasks that it starts at once
 _FORGOTTEN_S = 300.0  #: a task that ECS does not know so long after it was asked for is gone
 _LOG_LINES = 1000
-_REFUSES = frozenset({"AccessDeniedException", "ClientException", "InvalidParameterException"})
+_START_ENDS_S = 3600.0  #: ECS may know its token no longer, and ask for tasks that nobody needs now
 _UNKNOWN = frozenset({"InvalidParameterException", "ClientException"})  #: what it says of no such task
 
 
@@ -60,8 +61,12 @@ class EcsFleet:
         return self._seen(self._records.tasks())
 
     def survey(self) -> list[Task]:
+        self._machines.forget()  # a deployment may have replaced providers
         self._starts, unfinished = self._records.starts()
-        if unfinished:
+        if unfinished and self._clock() - unfinished.at > _START_ENDS_S:
+            self._records.finish(unfinished)
+            self._starts += 1
+        elif unfinished:
             self._run(unfinished)
             self._starts += 1
         known = self._records.tasks()
@@ -79,7 +84,9 @@ class EcsFleet:
             return []
         if self._starts is None:
             self.survey()
-        begun = self._records.begin(self._starts or 0, count, market or Market.ON_DEMAND)
+        wanted = market or Market.ON_DEMAND
+        self._machines.provider(wanted)  # that there is none should be known before anything is noted
+        begun = self._records.begin(self._starts or 0, count, wanted, self._clock())
         self._starts = None
         return self._run(begun)
 
@@ -111,18 +118,21 @@ class EcsFleet:
         return [event.get("message", "") for event in found["events"]]
 
     def _run(self, start: Start) -> list[Task]:
-        """Ask ECS; the same start again gets the same tasks."""
+        """Ask ECS; the same start again gets the same tasks.
+
+        One that failed in a way that may pass is made again by the next process. Any other would fail
+        again and again, and keep all others from being made.
+        """
         made: list[Task] = []
-        counts = pieces(start.count, _STARTS_A_CALL)
-        for number, count in enumerate(counts):
-            token = f"{start.token}-{number}"
-            try:
-                made += self._run_some(token, count, start.market)
-            except ClientError as error:
-                if code_of(error) in _REFUSES:
-                    self._records.finish(start)  # it would be refused again and again
-                with explained(self._what):
-                    raise
+        try:
+            for number, count in enumerate(pieces(start.count, _STARTS_A_CALL)):
+                made += self._run_some(f"{start.token}-{number}", count, start.market)
+        except (ClientError, StorageError) as error:
+            if not (isinstance(error, ClientError) and may_pass(error)):
+                self._records.keep_tasks(made)
+                self._records.finish(start)
+            with explained(self._what):
+                raise
         self._records.keep_tasks(made)
         self._records.finish(start)
         return [task for task in made if task.live]

@@ -132,6 +132,12 @@ def explained(what: str) -> Generator[None]:
         raise _translated(error, what) from error
 
 
+def may_pass(error: ClientError) -> bool:
+    """Whether the same may be granted a while later: AWS is busy, or has trouble of its own."""
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return status >= 500 or _BY_CODE.get(code_of(error)) in (_THROTTLED, _TROUBLED)
+
+
 def code_of(error: ClientError) -> str:
     """AWS's name for what went wrong, without the service's prefix."""
     return str(error.response.get("Error", {}).get("Code", "")).rpartition(".")[2]

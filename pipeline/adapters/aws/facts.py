@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -145,7 +146,7 @@ class Facts:
 
     def has_github_token(self) -> bool:
         """Whether somebody put one into the secret."""
-        return bool(Secret(self._clients.secrets, self._names.github_token)())
+        return bool(Secret(self._clients.secrets, self._names.github_token, time.time)())
 
     def has_image(self, uri: str) -> bool | None:
         """Whether a registry of ECR's has the image; None where it is in none."""

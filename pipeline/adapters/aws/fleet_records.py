@@ -32,6 +32,7 @@ class Start:
     token: str
     count: int
     market: Market
+    at: float
 
 
 class FleetRecords:
@@ -65,9 +66,9 @@ class FleetRecords:
         start = msgspec.json.decode(string(item, "doc"), type=Start) if "doc" in item else None
         return int(item["number"].get("N", "0")), start
 
-    def begin(self, number: int, count: int, market: Market) -> Start:
+    def begin(self, number: int, count: int, market: Market, at: float) -> Start:
         """Note what ECS is going to be asked for. Raises Conflict where others began since `number`."""
-        start = Start(token=uuid.uuid4().hex, count=count, market=market)
+        start = Start(token=uuid.uuid4().hex, count=count, market=market, at=at)
         if not self._rows.update(
             _FLEET,
             _START,

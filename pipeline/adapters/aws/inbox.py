@@ -28,38 +28,29 @@ class InboxAudio:
     client: S3Client
     bucket: str
     key: str
+    tag: str  #: what S3 calls the content that is meant: a file may be replaced while it is taken in
+    size: int  #: bytes
     artifacts: S3Store
 
     @property
     def name(self) -> str:
         return self.key.rpartition("/")[2]
 
-    def is_there(self) -> bool:
-        """False where it was taken already: the same news may come twice."""
-        with explained(f"the bucket {self.bucket}"):
-            try:
-                self.client.head_object(Bucket=self.bucket, Key=self.key)
-            except ClientError as error:
-                if code_of(error) != "404":
-                    raise
-                return False
-        return True
-
     def sha256(self) -> str:
         digest = hashlib.sha256()
         with explained(f"the bucket {self.bucket}"):
-            body = self.client.get_object(Bucket=self.bucket, Key=self.key)["Body"]
+            body = self.client.get_object(Bucket=self.bucket, Key=self.key, IfMatch=self.tag)["Body"]
             for chunk in body.iter_chunks(_CHUNK):
                 digest.update(chunk)
         return digest.hexdigest()
 
     def store(self, key: str) -> None:
-        self.artifacts.adopt(self.key, key)
+        self.artifacts.adopt(self.key, self.tag, key)
 
     def taken(self) -> None:
         """It is an artifact now."""
         with explained(f"the bucket {self.bucket}"):
-            self.client.delete_object(Bucket=self.bucket, Key=self.key)
+            self.client.delete_object(Bucket=self.bucket, Key=self.key, IfMatch=self.tag)
 
     def refuse(self, why: str) -> None:
         """Say so where whoever put it there looks."""
@@ -70,6 +61,18 @@ class InboxAudio:
                 Body=f"{why}\n".encode(),
                 ContentType="text/plain; charset=utf-8",
             )
+
+
+def found(client: S3Client, bucket: str, key: str, artifacts: S3Store) -> InboxAudio | None:
+    """None where it was taken already: the same news may come twice. Raises StorageError."""
+    with explained(f"the bucket {bucket}"):
+        try:
+            head = client.head_object(Bucket=bucket, Key=key)
+        except ClientError as error:
+            if code_of(error) != "404":
+                raise
+            return None
+    return InboxAudio(client, bucket, key, head["ETag"], head["ContentLength"], artifacts)
 
 
 def waiting(client: S3Client, bucket: str) -> list[str]:

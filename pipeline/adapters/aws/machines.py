@@ -38,6 +38,10 @@ class Machines:
             self._markets = {provider.get("name", ""): _market(provider) for provider in found}
         return self._markets
 
+    def forget(self) -> None:
+        """Ask for the providers anew when they are next needed."""
+        self._markets = {}
+
     def provider(self, market: Market) -> str:
         """The name of the capacity provider to ask."""
         names = [name for name, there in self.markets().items() if there is market]

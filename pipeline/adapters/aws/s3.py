@@ -96,14 +96,15 @@ class S3Store:
         with self._explained():
             self._client.delete_object(Bucket=self._bucket, Key=name)
 
-    def adopt(self, source: str, key: str) -> None:
-        """Make another object of the bucket an artifact, without taking it through this machine."""
+    def adopt(self, source: str, tag: str, key: str) -> None:
+        """Make another object of the bucket an artifact, without taking it through this machine; only if
+        S3 still calls its content by this tag."""
         with self._explained():
             self._client.copy(
                 {"Bucket": self._bucket, "Key": source},
                 self._bucket,
                 self._name(key),
-                ExtraArgs={"TaggingDirective": "REPLACE", **_tagged(key)},
+                ExtraArgs={"CopySourceIfMatch": tag, "TaggingDirective": "REPLACE", **_tagged(key)},
             )
 
     def place(self, key: str) -> str:

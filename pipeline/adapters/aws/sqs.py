@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from pipeline.adapters.aws.errors import code_of, explained
-from pipeline.adapters.aws.messages import body_of, burial, job_in, letter_in, receives_of
+from pipeline.adapters.aws.messages import UNREADABLE, body_of, burial, job_in, letter_in, receives_of
 from pipeline.errors import LeaseLost
 from pipeline.model import DeadLetter, Job, Lease, QueueDepth
 from pipeline.ports import Clock
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
 _LONGEST_S = 43_200  #: SQS hides a message for twelve hours at most
+_WAITED_S = 1.0  #: of a lease's time, lost while a job was waited for
 _PEEK_S = 10  #: how long a dead letter is hidden while it is read
 _PEEKS = 5  #: tries to find one that another process may be reading
 _LETTERS_A_CALL = 10  #: SQS's limit
@@ -67,15 +68,18 @@ class SqsQueue:
 
     def lease(self, seconds: float) -> Lease | None:
         while True:
-            until = self._clock() + seconds  # from before the call: SQS's own time is no earlier
+            asked = self._clock()
             message = self._receive(seconds)
             if message is None:
                 return None
             token = message.get("ReceiptHandle", "")
-            self._untils[token] = until
+            self._untils[token] = asked + seconds  # SQS's own time is no earlier
+            until = self._clock() + seconds
+            if self._clock() - asked > _WAITED_S and self._hide(token, seconds):
+                self._untils[token] = until  # it came late, and the lease began when it was asked for
             job = job_in(message)
             if job:
-                return Lease(job=job, token=token, until=until, receives=receives_of(message))
+                return Lease(job=job, token=token, until=self._untils[token], receives=receives_of(message))
             self._bury(token, message.get("Body", ""), "not a job of Proofcast's", receives_of(message))
 
     def extend(self, lease: Lease, seconds: float) -> Lease:
@@ -112,7 +116,7 @@ class SqsQueue:
                 found = [message for message in messages if job_in(message) == Job(episode_id=episode_id)]
                 if found:
                     self.send(Job(episode_id=episode_id))  # sent before it is deleted: never lost
-                    self._forget(found)
+                    self._delete_dead(found)
                     return True
             if (
                 self._attributes(self._dead_url, self._dead_what)["ApproximateNumberOfMessagesNotVisible"]
@@ -120,6 +124,14 @@ class SqsQueue:
             ):
                 return False
         return False
+
+    def forget(self, episode_id: str) -> None:
+        with self._letters() as messages:
+            self._delete_dead(
+                message
+                for message in messages
+                if (job_in(message) or Job(episode_id=UNREADABLE)) == Job(episode_id=episode_id)
+            )
 
     def depth(self) -> QueueDepth:
         """About right: SQS counts roughly, and takes a job put off for a leased one."""
@@ -215,7 +227,7 @@ class SqsQueue:
                     ],
                 )
 
-    def _forget(self, messages: Iterable[MessageTypeDef]) -> None:
+    def _delete_dead(self, messages: Iterable[MessageTypeDef]) -> None:
         with explained(self._dead_what):
             for message in messages:
                 self._client.delete_message(

@@ -101,6 +101,9 @@ class SqliteQueue:
             episode_id,
         )
 
+    def forget(self, episode_id: str) -> None:
+        self._change("DELETE FROM job WHERE episode_id = ? AND dead_at IS NOT NULL", episode_id)
+
     def depth(self) -> QueueDepth:
         with self._db.reading() as connection:
             dead, leased, waiting = connection.execute(
