@@ -10,7 +10,7 @@ import click
 from infra import package, toolkit
 from pipeline import config as configs
 from pipeline.cli import complain
-from pipeline.errors import ProofcastError
+from pipeline.errors import ConfigError, ProofcastError
 
 
 @click.command()
@@ -30,7 +30,10 @@ def main(config: str | None, output: Path, packaged: bool) -> None:
 
         path = configs.find(config)
         functions = package.packaged_functions if packaged else package.functions
-        write_assembly(configs.load(path), path, output, functions)
+        loaded = configs.load(path)
+        if loaded.engine != "aws":
+            raise ConfigError(f"{path} is for the engine on this machine", 'set engine = "aws"')
+        write_assembly(loaded, path, output, functions)
     except ProofcastError as error:
         complain(error)
         sys.exit(error.exit_code)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import NamedTemporaryFile, TemporaryDirectory
 
 from aws_cdk import App, Tags
 
@@ -40,6 +40,7 @@ def write_assembly(
 
     Nothing is asked or fetched, but for what `functions` does. Raises ConfigError.
     """
+    _check_folder(output)
     with TemporaryDirectory(prefix="proofcast-") as folder:
         app = App(outdir=str(output.resolve()), analytics_reporting=False, context=CONTEXT)
         parts = Parts(
@@ -50,6 +51,16 @@ def write_assembly(
         )
         add_stacks(app, config, parts)
         app.synth()
+
+
+def _check_folder(output: Path) -> None:
+    """CDK's own complaint would be forty lines of its own code."""
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile(dir=output):
+            pass
+    except OSError as error:
+        raise ConfigError(f"{output} can't be written: {error.strerror}", "name another --output") from None
 
 
 def image(config: Config, folder: Path) -> Image:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -21,10 +23,11 @@ from pipeline.errors import ConfigError
 
 @click.command()
 @click.option("--diff", is_flag=True, help="Only show what would change.")
+@click.option("--bootstrap", is_flag=True, help="Only set the account and region up for CDK, once.")
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @config_option
 @click.pass_context
-def deploy(ctx: click.Context, diff: bool, yes: bool) -> None:
+def deploy(ctx: click.Context, diff: bool, bootstrap: bool, yes: bool) -> None:
     """Put the AWS engine into an account, or bring it up to date.
 
     Shows what would change, asks, and has CDK do it. Needs credentials, an account that CDK was once
@@ -32,23 +35,29 @@ def deploy(ctx: click.Context, diff: bool, yes: bool) -> None:
     """
     path, config = _config(ctx)
     aws, names = deployment(config)
-    if not (diff or yes or _somebody_is_there()):
+    if not (diff or bootstrap or yes or _somebody_is_there()):
         raise ConfigError("nobody is there to say yes", "--yes deploys without asking, --diff only shows")
-    toolkit.check(builds=not (aws.image or diff))
-    with _assembly(path, config, packaged=True) as assembly:
-        if diff or not yes:
-            toolkit.run(assembly, ["diff", "--method", "template"], aws.region)
-        if diff:
-            return
-        if not yes:
-            click.confirm(f"Deploy '{names.name}' to {aws.region}?", abort=True, err=True)
-        say("deploying: a first time takes some minutes, most of them the image")
-        arguments = ["deploy", "--all", "--require-approval", "never", "--progress", "events"]
-        toolkit.run(assembly, arguments, aws.region)
+    toolkit.check(builds=not (aws.image or diff or bootstrap))
     from infra import removal  # it needs boto3
     from pipeline.adapters.aws.clients import Clients
 
-    removal.let_poller_go(Clients(__version__, aws.region), names)  # whom a killed `destroy` may hold
+    clients = Clients(__version__, aws.region)
+    account = clients.account()  # credentials that are none are best told before the work begins
+    if bootstrap:
+        toolkit.run(["bootstrap", f"aws://{account}/{aws.region}"], aws.region)
+        return
+    with _assembly(path, config, packaged=True) as assembly:
+        if diff or not yes:
+            toolkit.run(["diff", "--method", "template"], aws.region, assembly)
+        if diff:
+            return
+        if not (yes or click.confirm(f"Deploy '{names.name}' to {account}, {aws.region}?", err=True)):
+            say("nothing was changed")
+            ctx.exit(1)
+        say("deploying: a first time takes some minutes, most of them the image")
+        arguments = ["deploy", "--all", "--require-approval", "never", "--progress", "events"]
+        toolkit.run(arguments, aws.region, assembly)
+    removal.let_poller_go(clients, names)  # whom a killed `destroy` may hold
     _say_what_next(aws, names)
 
 
@@ -66,16 +75,23 @@ def destroy(ctx: click.Context, delete_data: bool, yes: bool) -> None:
     path, config = _config(ctx)
     aws, names = deployment(config)
     toolkit.check(builds=False)
-    _confirm_removal(names, delete_data, yes)
     from infra import removal  # it needs boto3
     from pipeline.adapters.aws.clients import Clients
 
     clients = Clients(__version__, aws.region)
+    if not (delete_data or removal.is_there(clients, names)):
+        raise ConfigError(
+            f"nothing of '{names.name}' runs in {names.region}, account {clients.account()}",
+            "see name and region under [aws]; --delete-data removes what an earlier one kept",
+        )
+    if not _confirmed(names, delete_data, yes):
+        say("nothing was touched")
+        ctx.exit(1)
     with removal.poller_held(clients, names), _assembly(path, config, packaged=False) as assembly:
         say("ending the workers, if any: each has two minutes to give its job back")
         removal.stop_workers(clients, names)
         which = ["--all"] if delete_data else [names.stack, "--exclusively"]
-        toolkit.run(assembly, ["destroy", *which, "--force"], aws.region)
+        toolkit.run(["destroy", *which, "--force"], aws.region, assembly)
     if delete_data:
         removal.delete_data(clients, names)
         say("everything is gone")
@@ -104,27 +120,33 @@ def _assembly(path: Path, config: Config, *, packaged: bool) -> Generator[Path]:
             say("packaging the functions")
         output = Path(folder, "assembly")
         functions = package.packaged_functions if packaged else package.functions
-        write_assembly(config, path, output, functions)
-        yield output
+        try:
+            write_assembly(config, path, output, functions)
+            yield output
+        except KeyboardInterrupt:
+            say("interrupted; what CloudFormation has begun, it goes on with")
+            # Node.js was interrupted too, of which its Python side would complain at its end.
+            atexit.register(os._exit, 130)
+            raise
 
 
 def _somebody_is_there() -> bool:
     return bool(sys.stdin and sys.stdin.isatty())
 
 
-def _confirm_removal(names: Deployment, delete_data: bool, yes: bool) -> None:
+def _confirmed(names: Deployment, delete_data: bool, yes: bool) -> bool:
     if delete_data:
         say(f"this deletes all episodes, artifacts, jobs and the token of '{names.name}', for ever")
-        if click.prompt("Type its name to go on", err=True) != names.name:
-            raise ConfigError("that is another name: nothing was touched")
-    elif not yes:
-        click.confirm(f"Destroy '{names.name}' in {names.region}? Its data is kept.", abort=True, err=True)
+        return click.prompt("Type its name to go on", err=True) == names.name
+    return yes or click.confirm(f"Destroy '{names.name}' in {names.region}? Its data is kept.", err=True)
 
 
 def _say_what_next(aws: Aws, names: Deployment) -> None:
-    say("next: give it the token for pull requests: run this, paste the token, end with Ctrl-D")
-    say(f"  aws secretsmanager put-secret-value --region {aws.region} --secret-id {names.github_token}")
-    say("    --secret-string file:///dev/stdin")
+    say("next: give it the token for pull requests: run this, paste the token, end with Enter")
+    say(
+        '  read -rs TOKEN; printf %s "$TOKEN" | aws secretsmanager put-secret-value'
+        f" --region {aws.region} --secret-id {names.github_token} --secret-string file:///dev/stdin"
+    )
     if aws.notify:
         say(f"then: confirm the message that {aws.notify} got: else no alarm arrives there")
     if aws.budget_usd:

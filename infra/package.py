@@ -16,6 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pipeline
+from pipeline.deployment import HOW_TO_INSTALL
 from pipeline.errors import ConfigError, ProofcastError
 
 _CODE = Path(pipeline.__file__).parents[1]  #: our packages, side by side: in a checkout, or installed
@@ -48,7 +49,7 @@ def functions(folder: Path) -> Path:
 def packaged_functions(folder: Path) -> Path:
     """The functions' code with all that it needs, for Lambda's processors. Raises ProofcastError."""
     if not find_spec("pip"):
-        raise ConfigError("packaging needs pip here", "pip install 'proofcast[infra]'")
+        raise ConfigError("packaging needs pip here", HOW_TO_INSTALL)
     options = ["--quiet", "--no-compile", "--only-binary=:all:", "--implementation=cp"]
     target = [f"--python-version={_PYTHON}", *(f"--platform={platform}" for platform in _PLATFORMS)]
     needed = pins(without=_WORKER_ONLY)

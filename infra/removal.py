@@ -18,6 +18,19 @@ if TYPE_CHECKING:
 _WAIT_S, _WAITS = 5.0, 36  #: three minutes: a worker has two to give its job back
 
 
+def is_there(clients: Clients, names: Deployment) -> bool:
+    """Whether anything that works is deployed. Raises StorageError."""
+    with explained(f"the cluster {names.cluster}"):
+        found = clients.ecs().describe_clusters(clusters=[names.cluster])["clusters"]
+    if any(cluster.get("status") == "ACTIVE" for cluster in found):
+        return True
+    lambdas = clients.lambdas()
+    with explained(f"the function {names.poller}"), suppress(lambdas.exceptions.ResourceNotFoundException):
+        lambdas.get_function_configuration(FunctionName=names.poller)
+        return True
+    return False
+
+
 @contextmanager
 def poller_held(clients: Clients, names: Deployment) -> Generator[None]:
     """Keep the poller from starting workers while all are ended; if that fails, it goes on.

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from infra.node import node
+from pipeline.deployment import HOW_TO_INSTALL
 from pipeline.errors import ConfigError, ProofcastError
 
 _OLDEST = (2, 1148)
@@ -25,22 +26,31 @@ def check(*, builds: bool) -> None:
     """Say what is missing here before anything is begun. Raises ConfigError."""
     for module, what in {"aws_cdk": "aws-cdk-lib", "boto3": "boto3"}.items():
         if not find_spec(module):
-            raise ConfigError(
-                f"deploying needs {what}, which is not installed", "pip install 'proofcast[infra]'"
-            )
+            raise ConfigError(f"deploying needs {what}, which is not installed", HOW_TO_INSTALL)
     if not node():
-        raise ConfigError("deploying needs Node.js, which is not here", "pip install 'proofcast[infra]'")
-    docker = os.environ.get("CDK_DOCKER", "docker")  # as CDK itself finds it
-    if builds and not shutil.which(docker):
+        raise ConfigError("deploying needs Node.js, which is not here", HOW_TO_INSTALL)
+    if builds:
+        _check_docker(os.environ.get("CDK_DOCKER", "docker"))  # as CDK itself finds it
+
+
+def _check_docker(docker: str) -> None:
+    if not shutil.which(docker):
         raise ConfigError(
             f"the worker's image is built with {docker}, which is not here",
             "install Docker, set CDK_DOCKER to what you have, or name an image: image under [aws]",
         )
 
+    if subprocess.run([docker, "info"], capture_output=True, check=False).returncode:
+        raise ConfigError(
+            f"{docker} is here, but does not answer: the worker's image can't be built",
+            "start its engine, or name an image: image under [aws]",
+        )
 
-def run(assembly: Path, arguments: Sequence[str], region: str) -> None:
-    """Run a command of CDK's on an assembly; all that it says is passed on. Raises ProofcastError."""
-    command = [*cdk(), *arguments, "--app", str(assembly), "--no-notices", "--no-version-reporting"]
+
+def run(arguments: Sequence[str], region: str, assembly: Path | None = None) -> None:
+    """Run a command of CDK's, mostly on an assembly; all that it says is passed on. Raises ProofcastError."""
+    app = ["--app", str(assembly)] if assembly else []
+    command = [*cdk(), *arguments, *app, "--no-notices", "--no-version-reporting"]
     environment = {**os.environ, "PATH": _path(), "AWS_REGION": region, "CDK_DISABLE_CLI_TELEMETRY": "true"}
     said: list[str] = []
     with subprocess.Popen(
@@ -59,10 +69,8 @@ def run(assembly: Path, arguments: Sequence[str], region: str) -> None:
         return
     text = "".join(said)
     if _UNPREPARED.search(text):
-        place = re.search(rf"aws://\d+/{region}", text)
         raise ProofcastError(
-            f"CDK was never set up for this account in {region}",
-            f"once: npx aws-cdk@{_FETCHED} bootstrap {place[0] if place else f'aws://ACCOUNT/{region}'}",
+            f"CDK was never set up for this account in {region}", "once: proofcast deploy --bootstrap"
         )
     raise ProofcastError("CDK could not do it: what it says is above", "mend that, then run again")
 
@@ -90,7 +98,7 @@ def _npx() -> list[str]:
         return [found, str(script)]
     npx = shutil.which("npx")
     if npx is None:
-        raise ConfigError("deploying needs npx, which is not here", "pip install 'proofcast[infra]'")
+        raise ConfigError("deploying needs npx, which is not here", HOW_TO_INSTALL)
     return [npx]
 
 

@@ -23,14 +23,17 @@ _ON_GITHUB = re.compile(r"https://github\.com/([\w.-]+/[\w.-]+?)(?:\.git)?/?")
 
 _SPOT_TYPES = 3  #: one spot type was unfillable for 17 minutes; three were had in 42 seconds
 
-Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,39}\Z")]
 Few = Annotated[int, msgspec.Meta(ge=1, le=100)]
 Minutes = Annotated[int, msgspec.Meta(ge=1, le=1440)]
 Deployment = Annotated[
     # Bucket names are short, and ECS keeps some beginnings of capacity providers' names to itself.
-    str, msgspec.Meta(pattern=r"^(?!aws|ecs|fargate)[a-z][a-z0-9-]{0,23}$")
+    str, msgspec.Meta(pattern=r"^(?!aws|ecs|fargate)[a-z][a-z0-9-]{0,23}\Z")
 ]
-InstanceType = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]+\.[a-z0-9-]+$")]
+NoSpaces = Annotated[str, msgspec.Meta(pattern=r"^\S*\Z")]
+Email = Annotated[str, msgspec.Meta(pattern=r"^([^@\s]+@[^@\s]+\.[^@\s]+)?\Z")]
+Dollars = Annotated[float, msgspec.Meta(ge=0, le=1_000_000)]
+InstanceType = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]+\.[a-z0-9-]+\Z")]
 Layout = dict[str, str]  #: format -> path template
 
 
@@ -71,7 +74,7 @@ class Worker(Section, frozen=True):
 class Aws(Section, frozen=True):
     """Where the AWS engine runs, and how much it may start. docs/deploy.md tells what each costs."""
 
-    region: Annotated[str, msgspec.Meta(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
+    region: Annotated[str, msgspec.Meta(pattern=r"^[a-z]{2}(-[a-z]+)+-\d\Z")]
     name: Deployment = "proofcast"  #: of the deployment: several may live in one account and region
     market: Literal["spot-first", "on-demand-first", "spot", "on-demand"] = "spot-first"
     instance_types: tuple[InstanceType, ...] = ("g4dn.xlarge", "g5.xlarge", "g6.xlarge")
@@ -86,10 +89,10 @@ class Aws(Section, frozen=True):
     local_storage: bool = False  #: the instance's own NVMe in place of a volume
     shared: bool = False  #: several workers on one instance, where it has several GPUs
     network: Literal["public", "nat", "endpoints"] = "public"
-    image: str = ""  #: of the worker; empty: built by `proofcast deploy`
+    image: NoSpaces = ""  #: of the worker; empty: built by `proofcast deploy`
     audio_days: Annotated[int, msgspec.Meta(ge=0, le=36500)] = 90  #: then audio is deleted; 0: never
-    notify: str = ""  #: an e-mail address for alarms
-    budget_usd: Annotated[float, msgspec.Meta(ge=0)] = 0  #: a month's; alarms at 50, 80 and 100 %; 0: none
+    notify: Email = ""  #: an e-mail address for alarms
+    budget_usd: Dollars = 0  #: a month's; alarms at 50, 80 and 100 %; 0: none
     tags: dict[str, str] = {}
 
     @property
@@ -199,12 +202,9 @@ def _check_aws(path: Path, config: Config) -> None:
         return
     if config.aws is None:
         raise ConfigError(f'{path}: engine = "aws" needs an [aws] section', "at least: region = …")
-    types = config.aws.instance_types
-    if not types or (Market.SPOT in config.aws.markets and len(types) < _SPOT_TYPES):
-        raise ConfigError(
-            f"{path}: [aws]: instance_types must name {_SPOT_TYPES} or more where spot is bought",
-            'a single type is often not to be had; or set market = "on-demand"',
-        )
+    trouble = _trouble(config.aws)
+    if trouble:
+        raise ConfigError(f"{path}: {trouble[0]}", trouble[1])
     for feed in config.feed:
         if not _ON_GITHUB.fullmatch(feed.repository):
             raise ConfigError(
@@ -213,10 +213,30 @@ def _check_aws(path: Path, config: Config) -> None:
             )
 
 
+def _trouble(aws: Aws) -> tuple[str, str] | None:
+    """What can't be meant so, and what to write in its place."""
+    types = set(aws.instance_types)
+    if not types:
+        return "[aws]: instance_types names none", 'as: ["g6.xlarge", "g5.xlarge"]'
+    if Market.SPOT in aws.markets and len(types) < _SPOT_TYPES:
+        return (
+            f"[aws]: instance_types must name {_SPOT_TYPES} or more where spot is bought",
+            'a single type is often not to be had; or set market = "on-demand"',
+        )
+    if aws.budget_usd and not aws.notify:
+        return "[aws]: budget_usd tells nobody", "set notify, to an e-mail address"
+    for name in aws.tags:
+        if name.lower().startswith(("aws:", "proofcast:")):
+            return f"[aws.tags]: '{name}' is not for people to set", "choose another name"
+    return None
+
+
 _SECTIONS: dict[str, type[Section]] = {"feed": Feed, "transcribe": Transcribe, "worker": Worker, "aws": Aws}
 _AWS_FORMS = {
     "region": "must be a region of AWS, as eu-west-1",
-    "name": "must be made of a-z, 0-9 and '-', at most 24, the first a letter, and not begin with aws or ecs",
+    "name": "must be made of a-z, 0-9 and '-', at most 24, and not begin with a digit, aws, ecs or fargate",
+    "image": "must be an image's address, without spaces",
+    "notify": "must be an e-mail address",
     "instance_types": "must be a type of EC2 instance, as g6.xlarge",
 }
 _KINDS = {

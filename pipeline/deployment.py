@@ -84,6 +84,9 @@ class Deployment:
         return f"{self.name}-{account}-{self.region}"
 
 
+HOW_TO_INSTALL = "in Proofcast's checkout: pip install -c constraints.txt '.[aws,infra]'"
+"""What to do where boto3 or CDK is missing."""
+
 ARTIFACTS, INBOX = "artifacts", "inbox"
 """What keys in the bucket begin with: what Proofcast stored, and files for `proofcast add`."""
 

@@ -276,8 +276,8 @@ def token_finding(secret: str, region: str, *, there: bool, here: bool) -> Findi
     """Whether the secret holds one, and GITHUB_TOKEN on this machine, which goes before it."""
     check = "GitHub token"
     put = (
-        f"aws secretsmanager put-secret-value --secret-id {secret} --secret-string file:///dev/stdin"
-        f" --region {region} (paste the token, end with Ctrl-D)"
+        'read -rs TOKEN; printf %s "$TOKEN" | aws secretsmanager put-secret-value'
+        f" --secret-id {secret} --secret-string file:///dev/stdin --region {region}"
     )
     if not there and not here:
         return Finding(check=check, state="failed", found=f"none in the secret {secret}", mend=put)

@@ -22,6 +22,7 @@ from pipeline.identity import (
 )
 from pipeline.model import Alias, Change, Episode, FeedDocument, FeedItem, FeedState, State, Step
 from pipeline.ports import Clock, FetchFeed, Ledger
+from pipeline.urls import shown_url
 
 _TRIES = 3  # against `proofcast add` and the like, which may write between our reading and writing
 
@@ -70,7 +71,7 @@ def _poll_one(feed: Feed, fetch: FetchFeed, ledger: Ledger, clock: Clock) -> Fee
     if state.url != feed.url:  # another address: what the old one answered says nothing about it
         state = replace(state, url=feed.url, etag=None, last_modified=None)
     state = replace(state, polled_at=clock(), error=None)
-    result = FeedResult(name=feed.name, url=feed.url)
+    result = FeedResult(name=feed.name, url=shown_url(feed.url))
     try:
         fetched = fetch(state)
         result = replace(result, http_status=fetched.status)

@@ -232,7 +232,9 @@ def _waits(task: Task) -> bool:
 
 def _refused(task: Task) -> bool:
     """Whether it ended for want of an instance, rather than by somebody's hand."""
-    return not task.instance and (task.stop_code != "UserInitiated" or task.reason.startswith(NO_INSTANCE))
+    if task.instance or task.started_at:  # nobody may have looked while it had its instance
+        return False
+    return task.stop_code != "UserInitiated" or task.reason.startswith(NO_INSTANCE)
 
 
 def _taken_away(task: Task) -> bool:

@@ -36,6 +36,14 @@ def safe_url(url: str) -> str:
     return (shown if len(shown) <= 200 else shown[:199] + "…") + ("?…" if parts.query else "")
 
 
+def shown_url(url: str) -> str:
+    """The URL without user and password, for logs and scripts."""
+    split = split_web_url(url)
+    if split is None or split.username is split.password is None:
+        return url
+    return split._replace(netloc=split.netloc.rpartition("@")[2]).geturl()
+
+
 def may_connect(address: str, *, private: bool) -> bool:
     """Whether a resolved address may be connected to; `private` allows one's own networks too.
 

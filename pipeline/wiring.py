@@ -22,7 +22,7 @@ from pipeline.adapters.local_fleet import LocalFleet, new_task_id, only_one
 from pipeline.adapters.local_git import LocalGit
 from pipeline.adapters.sqlite import Database, SqliteLedger, SqliteQueue
 from pipeline.config import Config, load
-from pipeline.deployment import ARTIFACTS, deployment
+from pipeline.deployment import ARTIFACTS, HOW_TO_INSTALL, deployment
 from pipeline.errors import ConfigError
 from pipeline.model import Episode, FeedState, Proposal, Review
 from pipeline.ports import (
@@ -203,9 +203,10 @@ class Engine(ABC):
     @abstractmethod
     def _make_fleet(self) -> Fleet: ...
 
-    def _github(self, token: Callable[[], str]) -> GitHub:
+    def _github(self, token: Callable[[], str], place: str = "GITHUB_TOKEN") -> GitHub:
         return GitHub(
             token=token,
+            place=place,
             api=os.environ.get("GITHUB_API_URL", "https://api.github.com"),
             agent=f"proofcast/{__version__}",
         )
@@ -266,33 +267,39 @@ class AwsEngine(Engine):
         self.linger_s = self.aws.linger_s
 
     def _make_ledger(self) -> Ledger:
+        rows = self._rows
         from pipeline.adapters.aws.dynamodb import DynamoLedger
 
-        return DynamoLedger(self._rows)
+        return DynamoLedger(rows)
 
     def _make_queue(self) -> JobQueue:
+        clients = self.clients
         from pipeline.adapters.aws.sqs import SqsQueue
 
         return SqsQueue(
-            self.clients.sqs(),
-            self.clients.queue_url(self.names.queue),
-            self.clients.queue_url(self.names.dead_queue),
+            clients.sqs(),
+            clients.queue_url(self.names.queue),
+            clients.queue_url(self.names.dead_queue),
             self.clock,
             wait_s=min(_LONG_POLL_S, self.aws.linger_s),
         )
 
     def _make_artifacts(self) -> ArtifactStore:
+        bucket = self.bucket
         from pipeline.adapters.aws.s3 import S3Store
 
-        return S3Store(self.clients.s3(), self.bucket, self.config.data_dir / "copies", prefix=ARTIFACTS)
+        return S3Store(self.clients.s3(), bucket, self.config.data_dir / "copies", prefix=ARTIFACTS)
 
     def _make_code_host(self) -> CodeHost:
+        clients = self.clients
         from pipeline.adapters.aws.secrets import Secret
 
-        secret = Secret(self.clients.secrets, self.names.github_token, self.clock)
-        return self._github(lambda: os.environ.get("GITHUB_TOKEN") or secret())
+        secret = Secret(clients.secrets, self.names.github_token, self.clock)
+        place = f"the secret {self.names.github_token} (docs/deploy.md, step 4)"
+        return self._github(lambda: os.environ.get("GITHUB_TOKEN") or secret(), place)
 
     def _make_fleet(self) -> Fleet:
+        rows = self._rows
         from pipeline.adapters.aws.ecs import EcsFleet
         from pipeline.adapters.aws.fleet_records import FleetRecords
 
@@ -300,15 +307,16 @@ class AwsEngine(Engine):
             self.clients.ecs(),
             self.clients.logs,
             self.machines,
-            FleetRecords(self._rows),
+            FleetRecords(rows),
             self.names,
             self.clock,
         )
 
     def polling(self) -> AbstractContextManager[None]:
+        rows = self._rows
         from pipeline.adapters.aws.lock import Locks
 
-        return Locks(self._rows, self.clock).alone("a poll")
+        return Locks(rows, self.clock).alone("a poll")
 
     @contextmanager
     def presence(self, task_id: str | None) -> Generator[str]:
@@ -339,20 +347,15 @@ class AwsEngine(Engine):
     @cached_property
     def machines(self) -> Machines:
         """The cluster's capacity and instances."""
+        clients = self.clients
         from pipeline.adapters.aws.machines import Machines
 
-        return Machines(self.clients.ecs(), self.clients.ec2(), self.names)
+        return Machines(clients.ecs(), clients.ec2(), self.names)
 
     @cached_property
     def clients(self) -> Clients:
         """For those who ask AWS what no port has. Raises ConfigError where boto3 is not installed."""
-        try:
-            from pipeline.adapters.aws.clients import Clients
-        except ImportError:
-            raise ConfigError(
-                "the AWS engine needs boto3, which is not installed", "pip install 'proofcast[aws]'"
-            ) from None
-        return Clients(__version__, self.aws.region)
+        return _clients(self.aws.region)
 
     @cached_property
     def _rows(self) -> Rows:
@@ -371,12 +374,21 @@ def open_engine(place: str) -> Engine:
     """The engine of a config that is a file here, or on AWS an `s3://bucket/key`. Raises ConfigError."""
     if not place.startswith("s3://"):
         return build(load(Path(place)), Path(place).resolve())
-    from pipeline.adapters.aws.clients import Clients
+    clients = _clients(None)
     from pipeline.adapters.aws.config_file import fetched
 
     folder = Path(tempfile.gettempdir(), "proofcast")
-    path = fetched(place, folder, Clients(__version__))
+    path = fetched(place, folder, clients)
     return build(_in_the_cloud(load(path), folder), path)
+
+
+def _clients(region: str | None) -> Clients:
+    """Before any other module of the adapters: it is here that boto3 is missed."""
+    try:
+        from pipeline.adapters.aws.clients import Clients
+    except ImportError:
+        raise ConfigError("the AWS engine needs boto3, which is not installed", HOW_TO_INSTALL) from None
+    return Clients(__version__, region)
 
 
 def _in_the_cloud(config: Config, folder: Path) -> Config:

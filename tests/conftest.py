@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from pipeline.adapters.files import FileStore
 from pipeline.adapters.local_fleet import LocalFleet
@@ -17,6 +19,11 @@ from tests.studio import Stores, Studio, Watcher, a_desk, aws_stores, local_stor
 from worker.loop import Desk
 
 pytest_plugins = ["tests.aws_site", "tests.deployed_site", "tests.infra_site"]
+
+
+settings.register_profile("ci", derandomize=True)  # what it draws anew is for people to try at home
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 
 @pytest.fixture

@@ -305,3 +305,21 @@ def test_init_wants_an_address_on_the_web(show: Show, url: str) -> None:
     (show.folder / FILE_NAME).unlink()
     assert "not an address on the web" in show.err("init", url, code=2)
     assert not (show.folder / FILE_NAME).exists()
+
+
+@pytest.mark.parametrize("command", [["status"], ["poll"], ["retry", "show-1"], ["review", "sync"], ["work"]])
+def test_the_engine_on_aws_without_boto3_says_what_to_install(tmp_path: Path, command: list[str]) -> None:
+    config = tmp_path / "proofcast.toml"
+    config.write_text(
+        'engine = "aws"\n[aws]\nregion = "eu-west-1"\n[[feed]]\nname = "show"\nurl = "https://a.example/f"\n'
+        'repository = "https://github.com/ann/site"\n'
+    )
+    script = (
+        "import sys\nsys.modules['boto3'] = sys.modules['botocore'] = None\n"
+        "from pipeline.cli import main\n"
+        f"sys.argv = ['proofcast', '-c', {str(config)!r}, *{command!r}]\nmain()"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode in (1, 2), done.stderr
+    assert done.stderr.count("needs boto3") == 1
+    assert "fault of proofcast" not in done.stderr

@@ -549,7 +549,7 @@ def test_branches_of_any_name(code_host: CodeHost, site: GitHubSite, proposal: P
 def test_all_pages_of_a_list_are_read(hub: FakeGitHub, site: GitHubSite) -> None:
     old = [PullRequest(n, "", "", "b", "main", site.head("main"), "closed") for n in range(1, 252)]
     site.pulls.extend(old)
-    api = Api(lambda: TOKEN, hub.url, "proofcast")
+    api = Api(lambda: TOKEN, hub.url, "proofcast", "GITHUB_TOKEN")
     pulls = api.get_all("ann/site", "repos/ann/site/pulls", Pull, {"head": "ann:b", "state": "all"})
     api.close()
     assert [pull.number for pull in pulls] == [*range(251, 0, -1)]

@@ -17,6 +17,8 @@ from click.testing import CliRunner, Result
 
 from infra import commands, package, toolkit
 from infra.node import node
+from pipeline.adapters.aws.clients import Clients
+from pipeline.deployment import HOW_TO_INSTALL
 from pipeline.errors import ConfigError, ProofcastError
 
 CONFIG = """\
@@ -64,9 +66,10 @@ def desk(tmp_path: Path, aws: None, monkeypatch: pytest.MonkeyPatch) -> Desk:
     (tmp_path / "proofcast.toml").write_text(CONFIG)
     tools = tmp_path / "tools"
     tools.mkdir()
-    for name in ("cdk", "docker"):
-        (tools / name).write_text(CDK)
+    for name, script in {"cdk": CDK, "docker": "#!/bin/sh\nexit $DOCKER_IS_DOWN\n"}.items():
+        (tools / name).write_text(script)
         (tools / name).chmod(0o755)
+    monkeypatch.setenv("DOCKER_IS_DOWN", "0")
     for name in ("sh", "ls"):
         (tools / name).symlink_to(Path(shutil.which(name) or ""))
     monkeypatch.setenv("PATH", str(tools))
@@ -75,6 +78,7 @@ def desk(tmp_path: Path, aws: None, monkeypatch: pytest.MonkeyPatch) -> Desk:
     monkeypatch.setenv("CDK_SAYS", "")
     # Packages come from the network; that they do is tried where there is one.
     monkeypatch.setattr(package, "packaged_functions", package.functions)
+    Clients("0", "eu-west-1").ecs().create_cluster(clusterName="shows")
     return Desk(tmp_path)
 
 
@@ -114,17 +118,20 @@ def test_a_person_is_shown_what_changes_and_asked(
 
 
 @pytest.mark.parametrize(
-    ("said", "place"),
+    "said",
     [
-        ("not found in aws://123456789012/eu-west-1. Has the environment been bootstrapped?", "123456789012"),
-        ("Please run 'cdk bootstrap'", "ACCOUNT"),
+        "not found in aws://123456789012/eu-west-1. Has the environment been bootstrapped?",
+        "Please run 'cdk bootstrap'",
     ],
 )
 def test_an_account_that_cdk_was_not_set_up_for(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, said: str, place: str
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, said: str
 ) -> None:
     monkeypatch.setenv("CDK_SAYS", said)
-    assert desk.error(commands.deploy, "--yes").hint.endswith(f"bootstrap aws://{place}/eu-west-1")
+    assert desk.error(commands.deploy, "--yes").hint == "once: proofcast deploy --bootstrap"
+    monkeypatch.setenv("CDK_SAYS", "")
+    assert desk.run(commands.deploy, "--bootstrap").exit_code == 0
+    assert desk.asked[-1][1:3] == ["bootstrap", "aws://123456789012/eu-west-1"]
 
 
 def test_what_cdk_complains_of_is_passed_on(
@@ -132,8 +139,21 @@ def test_what_cdk_complains_of_is_passed_on(
 ) -> None:
     monkeypatch.setenv("CDK_SAYS", "no credentials")
     with pytest.raises(ProofcastError, match="what it says is above"):
-        toolkit.run(desk.folder, ["diff"], "eu-west-1")
+        toolkit.run(["diff"], "eu-west-1", desk.folder)
     assert "no credentials" in capfd.readouterr().err
+
+
+def test_a_docker_that_does_not_answer_is_noticed_first(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_IS_DOWN", "1")
+    assert "does not answer" in desk.error(commands.deploy, "--yes").message
+    assert desk.asked == []
+
+
+def test_a_name_that_nothing_runs_under_is_not_destroyed(desk: Desk) -> None:
+    config = desk.folder / "proofcast.toml"
+    config.write_text(config.read_text().replace('"shows"', '"shwos"'))
+    assert "nothing of 'shwos' runs" in desk.error(commands.destroy, "--yes").message
+    assert desk.asked == []
 
 
 def test_what_is_missing_is_said_before_anything_is_done(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,7 +166,7 @@ def test_what_is_missing_is_said_before_anything_is_done(desk: Desk, monkeypatch
         with monkeypatch.context() as patch:
             patch.setattr(toolkit, name, _nothing)
             error = desk.error(commands.deploy, "--yes")
-            assert (error.exit_code, error.hint) == (2, "pip install 'proofcast[infra]'")
+            assert (error.exit_code, error.hint) == (2, HOW_TO_INSTALL)
 
 
 def test_a_config_for_this_machine_can_not_be_deployed(desk: Desk) -> None:

@@ -132,6 +132,11 @@ def test_a_market_that_refused_is_left_alone_for_a_while() -> None:
         assert [(hold.market, hold.until) for hold in later.holds] == [(SPOT, NOW - 5 + 300)]
 
 
+def test_a_worker_that_ran_unseen_was_not_refused() -> None:
+    unseen = ended(replace(running(), instance=""), stop_code="EssentialContainerExited")
+    assert decided(HOUR, unseen) == Plan(start=1, market=SPOT)
+
+
 def test_the_more_often_it_refused_the_longer_it_is_left_alone() -> None:
     three = [refused(f"t{n}", ago=n * 400) for n in range(3)]
     (hold,) = holds(three, POLICY, NOW)

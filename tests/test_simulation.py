@@ -125,7 +125,7 @@ def test_alarms_keep_the_books_too(
     assert_books_balance(outcome, max_workers)
     assert len(outcome.times_s) + outcome.undone == len(episodes)
     assert protects <= (outcome.killed == 0)
-    assert (outcome.lost_s > 0) == (outcome.killed > 0)
+    assert (outcome.lost_s > 0) <= (outcome.killed > 0)  # one may be ended the moment it begins
 
 
 def test_the_same_seed_is_the_same_day() -> None:

@@ -22,8 +22,8 @@ from pipeline.console import (
     when,
 )
 from pipeline.errors import ProofcastError
-from pipeline.model import Episode, State
-from pipeline.status import RunningTask, Status, episode_row, find_episode
+from pipeline.model import Episode, Review, State
+from pipeline.status import OpenReview, RunningTask, Status, episode_row, find_episode
 from pipeline.wiring import Engine
 
 
@@ -53,7 +53,7 @@ def _print_status(now: Status) -> None:
         click.echo(f"hold      no workers{where} until {when(hold.until)}: {one_line(hold.why)}")
     for review in now.reviews:
         opened = f", {ago(review.opened_at)}" if review.opened_at else ""
-        click.echo(f"review    {one_line(review.title)}: {review.branch}{opened}")
+        click.echo(f"review    {one_line(review.title)}: {_place_of(review)}{opened}")
 
 
 def _where(task: RunningTask) -> str:
@@ -98,8 +98,13 @@ def _what(episode: Episode) -> str:
     if episode.reason:
         return episode.reason
     if episode.review:
-        return episode.review.branch
+        return _place_of(episode.review)
     return episode.step or ""
+
+
+def _place_of(review: Review | OpenReview) -> str:
+    """Where people read it: a pull request's address, or a branch."""
+    return review.url if "://" in review.url else review.branch
 
 
 @click.command()
@@ -144,7 +149,9 @@ def _print_episode(at: Engine, episode: Episode) -> None:
         click.echo(f"  {when(event.at)}  {event.state}{step}  {one_line(event.detail)}".rstrip())
     if episode.review and episode.state is State.IN_REVIEW:
         review = episode.review
-        click.echo(f"to read it: git -C {review.repository} diff {review.base}...{review.branch}")
+        on_the_web = "://" in review.url
+        diff = f"git -C {review.repository} diff {review.base}...{review.branch}"
+        click.echo(f"to read it: {review.url if on_the_web else diff}")
 
 
 def _each(
@@ -153,17 +160,18 @@ def _each(
     """Move each episode once; one that can't be moved doesn't keep the others."""
     at = engine(ctx)
     seen: set[str] = set()
-    failed = False
+    failed = moved = False
     for reference in references:
         try:
             found = find_episode(at.ledger, reference)
             if found.id not in seen:
                 seen.add(found.id)
                 click.echo(f"{move(found).id}: {verb}")
+                moved = True
         except ProofcastError as error:
             say(f"proofcast: {error}")
             failed = True
-    if not start_workers(at) or failed:
+    if (moved and not start_workers(at)) or failed:
         ctx.exit(1)
 
 

@@ -38,7 +38,7 @@ TEMPLATE = """\
 # vtt = "static/captions/{{number}}.vtt"
 # md = "content/transcripts/{{slug}}.md"
 
-# With engine = "aws" everything runs in an AWS account (docs/deploy.md has every command and setting):
+# With engine = "aws" everything runs in an AWS account (docs/deploy.md; docs/config.md has every setting):
 # [aws]
 # region = "eu-west-1"
 # name = "proofcast"        # of the deployment

@@ -12,6 +12,7 @@ import boto3
 from botocore.config import Config
 
 from pipeline.adapters.aws.errors import explained
+from pipeline.errors import StorageError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -119,6 +120,9 @@ class Clients:
         key = (service, *options.values())
         if key not in self._clients:
             with explained("AWS"):
-                made = cast(Any, self._session).client(service, config=self._config, **options)
-            self._clients[key] = made  # its stub is half unknown
+                try:  # its stub is half unknown
+                    made = cast(Any, self._session).client(service, config=self._config, **options)
+                except ValueError as error:  # what botocore makes of an address that is none
+                    raise StorageError(f"AWS can't be asked: {error}", "check AWS_ENDPOINT_URL") from None
+            self._clients[key] = made
         return self._clients[key]

@@ -32,7 +32,9 @@ _EXPIRED = _Meaning("the AWS credentials have expired: {what} can't be used", _S
 _REFUSED = _Meaning("AWS does not accept the credentials: {what} can't be used", _SIGN_IN)
 _THROTTLED = _Meaning("{what} is asked for more than it can take just now", _LATER)
 _TROUBLED = _Meaning("{what} has trouble at AWS", _LATER)
-_MISSING = _Meaning("{what} does not exist", "deploy the AWS stack first, or check the region and the name")
+_MISSING = _Meaning(
+    "{what} does not exist", "'proofcast deploy' makes it; if it did, check account, region and name"
+)
 _UNREACHABLE = _Meaning("{what} can't be reached: {error}", _CHECK)
 _CLOCK = _Meaning("this machine's clock is wrong: AWS refuses what it signs", "set the clock, then run again")
 _NO_REGION = _Meaning("no AWS region is set", "set AWS_REGION, or a region in ~/.aws/config")

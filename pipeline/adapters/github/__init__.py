@@ -38,8 +38,10 @@ class GitHub:
         token: Callable[[], str],
         api: str = "https://api.github.com",
         agent: str = "proofcast",
+        place: str = "GITHUB_TOKEN",
     ) -> None:
-        self._new_api = lambda: _new_api(token, api, agent)
+        """`place` is where people put the token."""
+        self._new_api = lambda: _new_api(token, api, agent, place)
 
     def __enter__(self) -> Self:
         return self
@@ -112,10 +114,10 @@ class GitHub:
         return self._new_api()
 
 
-def _new_api(token: Callable[[], str], api: str, agent: str) -> Api:
+def _new_api(token: Callable[[], str], api: str, agent: str, place: str) -> Api:
     from pipeline.adapters.github.api import Api  # its HTTP client: 100 ms that `status` need not spend
 
-    return Api(token, api, agent)
+    return Api(token, api, agent, place)
 
 
 def _base(repository: Repository, branch: str) -> str:

@@ -32,8 +32,9 @@ class Api:
     looks first whether it was heard all the same.
     """
 
-    def __init__(self, token: Callable[[], str], api: str, agent: str) -> None:
+    def __init__(self, token: Callable[[], str], api: str, agent: str, place: str) -> None:
         self._token = token
+        self._place = place
         self._root = httpx2.URL(api.rstrip("/") + "/")
         self._client = httpx2.Client(
             headers={"User-Agent": agent, "X-GitHub-Api-Version": _VERSION},
@@ -113,7 +114,7 @@ class Api:
     def _secret(self) -> str:
         token = self._token().strip()
         if not token:
-            raise CodeHostError("there is no token for GitHub", "put one into GITHUB_TOKEN")
+            raise CodeHostError("there is no token for GitHub", f"put one into {self._place}")
         if not (token.isascii() and token.isprintable()):
             raise CodeHostError("the token for GitHub holds characters that no token has", "copy it again")
         return token
@@ -123,8 +124,9 @@ class Api:
             return response
         asked = response.request
         secret = asked.headers["authorization"].removeprefix("Bearer ")
+        status = response.status_code
         raise refused(
-            repository, asked.method, response.status_code, response.headers, response.content, secret
+            repository, asked.method, status, response.headers, response.content, secret, self._place
         )
 
 

@@ -24,11 +24,18 @@ class Refused(CodeHostError):
 
 
 def refused(
-    repository: str, method: str, status: int, headers: Mapping[str, str], body: bytes, token: str
+    repository: str,
+    method: str,
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    token: str,
+    place: str,
 ) -> Refused:
-    """What a status other than 2xx means; the names of `headers` are in lower case."""
+    """What a status other than 2xx means. The names of `headers` are in lower case; the token is kept in
+    `place`."""
     said = _said(body).replace(token, "***") or "it says no more"
-    message, hint = _limit(status, headers, said) or _meaning(method, status, said)
+    message, hint = _limit(status, headers, said) or _meaning(method, status, said, place)
     return Refused(f"{repository} on GitHub: {message} ({status}: {said})", hint, status)
 
 
@@ -52,9 +59,9 @@ def _when(reset: str) -> str:
     return f"try again after {datetime.fromtimestamp(int(reset), UTC):%H:%M} UTC"
 
 
-def _meaning(method: str, status: int, said: str) -> tuple[str, str]:
+def _meaning(method: str, status: int, said: str, place: str) -> tuple[str, str]:
     if status == 401:
-        return "the token is wrong or has expired", "put a new one into GITHUB_TOKEN"
+        return "the token is wrong or has expired", f"put a new one into {place}"
     if status == 403 and "archived" in said:
         return "it is archived", "unarchive it, or set the feed's 'repository' to another"
     if status == 403 or (status == 404 and method == "POST"):  # the latter is what classic tokens get
