@@ -8,6 +8,7 @@ import pytest
 
 from pipeline.config import FILE_NAME, Config, Feed, find, load
 from pipeline.errors import ConfigError
+from pipeline.model import Market
 
 
 def written(folder: Path, text: str) -> Path:
@@ -152,3 +153,47 @@ def test_a_feed_by_its_name() -> None:
         config.feed_named("zzz")
     with pytest.raises(ConfigError, match="no feed named 'x'"):
         Config().feed_named("x")
+
+
+AWS = 'engine = "aws"\n[aws]\nregion = "eu-west-1"\n'
+SITE = '[[feed]]\nname = "show"\nrepository = "https://github.com/ann/site"\n'
+
+
+def test_the_engine_on_aws_needs_no_more_than_a_region(tmp_path: Path) -> None:
+    config = load(written(tmp_path, AWS + SITE))
+    assert config.aws
+    assert (config.aws.name, config.aws.markets) == ("proofcast", (Market.SPOT, Market.ON_DEMAND))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('engine = "aws"', "needs an [aws] section"),
+        ('engine = "aws"\n[aws]', "[aws] has no region"),
+        ('engine = "aws"\n[aws]\nregion = "Frankfurt"', "as eu-west-1"),
+        (AWS + 'name = "Show"', "[aws]: name must be made of"),
+        (AWS + 'name = "pod\\n"', "[aws]: name must be made of"),
+        (AWS + f'name = "{"x" * 25}"', "at most 24"),
+        (AWS + 'name = "ecs-show"', "not begin with"),
+        (AWS + 'instance_types = ["large"]', "as g6.xlarge"),
+        (AWS + "instance_types = []", "names none"),
+        (AWS + 'instance_types = ["g6.xlarge", "g6.xlarge", "g6.xlarge"]', "3 or more"),
+        (AWS + 'notify = "me"', "must be an e-mail address"),
+        (AWS + "budget_usd = 20", "set notify"),
+        (AWS + "budget_usd = inf", "at most 1000000"),
+        (AWS + 'image = "my image"', "without spaces"),
+        (AWS + '[aws.tags]\n"aws:x" = "1"', "not for people to set"),
+        (AWS + "max_workers = 0", "at least 1"),
+        (AWS + 'markets = "spot"', "did you mean 'market'?"),
+        (AWS + '[[feed]]\nname = "show"\nrepository = "../site"', "needs a repository on GitHub"),
+    ],
+)
+def test_what_the_engine_on_aws_can_not_be_told(tmp_path: Path, text: str, words: str) -> None:
+    assert words in refused(tmp_path, text)
+
+
+def test_one_instance_type_will_do_where_no_spot_is_bought(tmp_path: Path) -> None:
+    on_demand = AWS + 'market = "on-demand"\ninstance_types = ["g6.xlarge"]\n'
+    config = load(written(tmp_path, on_demand + SITE))
+    assert config.aws
+    assert config.aws.markets == (Market.ON_DEMAND,)

@@ -250,3 +250,17 @@ def _infra(desk: Desk, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def _assembly(desk: Desk) -> set[str]:
     return set((desk.folder / "notes.assembly").read_text().split())
+
+
+@pytest.mark.parametrize("place", ["proofcast.toml", "/dev/null/assembly"])
+def test_a_folder_that_can_not_be_written_is_said(desk: Desk, place: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "infra", str(desk.folder / "proofcast.toml"), "--output", place],
+        cwd=desk.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "can't be written" in done.stderr
+    assert len(done.stderr.splitlines()) == 2
