@@ -130,7 +130,10 @@ def work_left(
         if lapsed:
             given_back.append(episode)
         if episode.claim and episode.claim.worker in ours:
-            in_hand[episode.claim.worker] = None if lapsed else episode
+            if lapsed:
+                in_hand.setdefault(episode.claim.worker, None)  # it may have lost this one and gone on
+            else:
+                in_hand[episode.claim.worker] = episode
     lengths = [episode.duration_s for episode in waiting if episode.duration_s]
     typical = median(lengths) if lengths else _TYPICAL_S
     seconds = [episode.duration_s or typical for episode in waiting]
@@ -193,7 +196,7 @@ def _missing(work: Work, live: Sequence[Task], pace: Pace, policy: Policy, now: 
     if uncovered <= 0:
         return 0 if live else 1
     one_episode = work.audio_s / work.jobs
-    return min(room, math.ceil(uncovered / max(useful_s * pace.speed, one_episode)))
+    return min(room, max(1, math.ceil(uncovered / max(useful_s * pace.speed, one_episode))))
 
 
 def _spare(task: Task, work: Work, pace: Pace, policy: Policy, now: float) -> float:
