@@ -7,6 +7,7 @@ from typing import Any
 
 from aws_cdk import Acknowledgment, Aws, Stack, Validations
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from pipeline.adapters.aws.inbox import REFUSED
@@ -24,6 +25,11 @@ def acknowledge(construct: Construct, reason: str, *findings: str) -> None:
 def fits(construct: object) -> Any:
     """CDK's classes are what its interfaces ask for, but for names of parameters, which pyright minds."""
     return construct
+
+
+def queue_named(scope: Construct, id: str, name: str) -> sqs.IQueue:
+    """A queue of this account that another stack makes."""
+    return sqs.Queue.from_queue_arn(scope, id, Stack.of(scope).format_arn(service="sqs", resource=name))
 
 
 def role(

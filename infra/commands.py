@@ -9,6 +9,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,6 +20,9 @@ from pipeline.config import Aws, Config
 from pipeline.console import check_layouts, config_option, config_path, say
 from pipeline.deployment import Deployment, deployment
 from pipeline.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pipeline.adapters.aws.clients import Clients
 
 
 @click.command()
@@ -39,9 +43,8 @@ def deploy(ctx: click.Context, diff: bool, bootstrap: bool, yes: bool) -> None:
         raise ConfigError("nobody is there to say yes", "--yes deploys without asking, --diff only shows")
     toolkit.check(builds=not (aws.image or diff or bootstrap))
     from infra import removal  # it needs boto3
-    from pipeline.adapters.aws.clients import Clients
 
-    clients = Clients(__version__, aws.region)
+    clients = _clients(aws)
     account = clients.account()  # credentials that are none are best told before the work begins
     if bootstrap:
         toolkit.run(["bootstrap", f"aws://{account}/{aws.region}"], aws.region)
@@ -76,9 +79,8 @@ def destroy(ctx: click.Context, delete_data: bool, yes: bool) -> None:
     aws, names = deployment(config)
     toolkit.check(builds=False)
     from infra import removal  # it needs boto3
-    from pipeline.adapters.aws.clients import Clients
 
-    clients = Clients(__version__, aws.region)
+    clients = _clients(aws)
     if not (delete_data or removal.is_there(clients, names)):
         raise ConfigError(
             f"nothing of '{names.name}' runs in {names.region}, account {clients.account()}",
@@ -97,6 +99,12 @@ def destroy(ctx: click.Context, delete_data: bool, yes: bool) -> None:
         say("everything is gone")
     else:
         say("the data was kept: 'proofcast deploy' goes on with it")
+
+
+def _clients(aws: Aws) -> Clients:
+    from pipeline.adapters.aws.clients import Clients
+
+    return Clients(__version__, aws.region)
 
 
 def _config(ctx: click.Context) -> tuple[Path, Config]:

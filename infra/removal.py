@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.adapters.aws.clients import Clients
 from pipeline.adapters.aws.errors import explained
+from pipeline.adapters.aws.facts import Facts
 from pipeline.adapters.aws.seen import in_parts
 from pipeline.deployment import Deployment
 
@@ -20,9 +21,7 @@ _WAIT_S, _WAITS = 5.0, 36  #: three minutes: a worker has two to give its job ba
 
 def is_there(clients: Clients, names: Deployment) -> bool:
     """Whether anything that works is deployed. Raises StorageError."""
-    with explained(f"the cluster {names.cluster}"):
-        found = clients.ecs().describe_clusters(clusters=[names.cluster])["clusters"]
-    if any(cluster.get("status") == "ACTIVE" for cluster in found):
+    if Facts(clients, names).has_cluster():
         return True
     lambdas = clients.lambdas()
     with explained(f"the function {names.poller}"), suppress(lambdas.exceptions.ResourceNotFoundException):

@@ -14,11 +14,12 @@ from infra.capacity import Capacity
 from infra.data import DataStack
 from infra.functions import Functions
 from infra.network import Network
+from infra.package import CODE, MODEL, VERSION
 from infra.tasks import Image, Service, Worker
 from infra.watch import Watch
 from pipeline import __version__
 from pipeline.config import Aws as Settings
-from pipeline.deployment import Deployment
+from pipeline.deployment import CONFIG_VARIABLE, Deployment
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,9 +49,9 @@ class ProofcastStack(Stack):
         config = s3_assets.Asset(self, "Config", path=str(parts.config_file))
         config_arn = config.bucket.arn_for_objects(config.s3_object_key)
         access = Access(self, names, data.secret_arn, config_arn)
-        environment = {"PROOFCAST_VERSION": __version__, "PROOFCAST_CODE": parts.code}
+        environment = {VERSION: __version__, CODE: parts.code}
         # In an image of one's own the model is whatever it is.
-        model = {} if parts.image.uri else {"PROOFCAST_MODEL": parts.image.model}
+        model = {} if parts.image.uri else {MODEL: parts.image.model}
         capacity = Capacity(self, aws, names, Network(self, aws))
         worker = Worker(self, aws, names, parts.image, config.s3_object_url, environment | model)
         access.work(worker.role)
@@ -64,6 +65,6 @@ class ProofcastStack(Stack):
             worker,
             stream_arn=data.stream_arn,
             poll_min=aws.poll_min,
-            environment={**environment, "PROOFCAST_CONFIG": config.s3_object_url},
+            environment={**environment, CONFIG_VARIABLE: config.s3_object_url},
         )
         Watch(self, aws, names, functions)

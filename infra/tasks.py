@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,16 +12,14 @@ from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_ecr_assets as ecr_assets
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_logs as logs
-from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infra.access import Access, acknowledge, fits, role
+from infra.access import Access, acknowledge, fits, queue_named, role
 from infra.capacity import WORKER_CPU, WORKER_MIB, Capacity
 from pipeline.config import Aws as Settings
-from pipeline.deployment import Deployment
+from pipeline.deployment import IN_ECR, Deployment
 
 _NOTICE = Duration.seconds(120)  #: of a spot interruption; ECS grants no more
-_IN_ECR = re.compile(r"(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/([^:@]+)(?:[:@](.+))?")
 _A_MINUTE = Duration.minutes(1)
 _JOBS_A_WORKER = 4  #: before a service gets another worker
 
@@ -37,16 +34,16 @@ class Image:
 
     def of(self, scope: Construct) -> ecs.ContainerImage:
         """As a task definition wants it, with the right to pull it."""
-        in_ecr = _IN_ECR.fullmatch(self.uri)
+        in_ecr = IN_ECR.fullmatch(self.uri)
         if in_ecr:
-            account, region, name, tag = in_ecr.groups()
+            account, region, name, tag, digest = in_ecr.groups()
             arn = Stack.of(scope).format_arn(
                 service="ecr", resource="repository", resource_name=name, region=region, account=account
             )
             repository = ecr.Repository.from_repository_attributes(
                 scope, "Repository", repository_arn=arn, repository_name=name
             )
-            return ecs.ContainerImage.from_ecr_repository(repository, tag)
+            return ecs.ContainerImage.from_ecr_repository(repository, digest or tag)
         if self.uri:
             return ecs.ContainerImage.from_registry(self.uri)
         return ecs.ContainerImage.from_asset(
@@ -171,8 +168,7 @@ class Service(Construct):
 
 def _backlog(scope: Construct, names: Deployment) -> cloudwatch.MathExpression:
     """A job in hand counts as well: else its worker would be ended once none waits."""
-    arn = Stack.of(scope).format_arn(service="sqs", resource=names.queue)
-    queue = sqs.Queue.from_queue_arn(scope, "Jobs", arn)
+    queue = queue_named(scope, "Jobs", names.queue)
     return cloudwatch.MathExpression(
         expression="FILL(waiting, 0) + FILL(leased, 0)",
         label="jobs",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aws_cdk import Aws, Duration, Stack
+from aws_cdk import Aws, Duration
 from aws_cdk import aws_budgets as budgets
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
@@ -12,7 +12,7 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infra.access import fits
+from infra.access import fits, queue_named
 from infra.functions import Functions
 from pipeline.config import Aws as Settings
 from pipeline.deployment import Deployment
@@ -39,7 +39,7 @@ class Watch(Construct):
 
     def _queue_alarms(self, names: Deployment, undelivered: sqs.IQueue) -> None:
         dead, jobs = (
-            _queue(self, id, name) for id, name in (("Dead", names.dead_queue), ("Jobs", names.queue))
+            queue_named(self, id, name) for id, name in (("Dead", names.dead_queue), ("Jobs", names.queue))
         )
         self._alarm(
             "DeadJobs",
@@ -145,7 +145,3 @@ def _topic(scope: Construct, notify: str) -> sns.Topic:
     if notify:
         topic.add_subscription(fits(subscriptions.EmailSubscription(notify)))
     return topic
-
-
-def _queue(scope: Construct, id: str, name: str) -> sqs.IQueue:
-    return sqs.Queue.from_queue_arn(scope, id, Stack.of(scope).format_arn(service="sqs", resource=name))

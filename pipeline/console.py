@@ -16,6 +16,7 @@ import msgspec
 from pipeline import config as configs
 from pipeline.config import Config
 from pipeline.errors import ConfigError, ProofcastError
+from pipeline.scaling import Hold
 from pipeline.wiring import Engine, build
 
 AnyCommand = TypeVar("AnyCommand", bound=Callable[..., Any])
@@ -86,8 +87,14 @@ def start_workers(at: Engine) -> bool:
     if done and done.started:
         say(f"workers asked for: {len(done.started)}")
     for hold in done.holds if done else ():
-        say(f"no workers{f' on {hold.market}' if hold.market else ''} until {when(hold.until)}: {hold.why}")
+        say(held(hold))
     return True
+
+
+def held(hold: Hold) -> str:
+    """Why no workers are started, and until when."""
+    where = f" on {hold.market}" if hold.market else ""
+    return f"no workers{where} until {when(hold.until)}: {hold.why}"
 
 
 def queued_hint(at: Engine) -> str:

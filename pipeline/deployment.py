@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from pipeline.config import Aws, Config
@@ -89,6 +90,14 @@ HOW_TO_INSTALL = "in Proofcast's checkout: pip install -c constraints.txt '.[aws
 
 ARTIFACTS, INBOX = "artifacts", "inbox"
 """What keys in the bucket begin with: what Proofcast stored, and files for `proofcast add`."""
+
+IN_ECR = re.compile(
+    r"(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/([^:@]+)(?::([^:@]+))?(?:@(.+))?"
+)
+"""An image in a registry of ECR's: account, region, name, tag, digest."""
+
+CONFIG_VARIABLE = "PROOFCAST_CONFIG"
+"""What the functions' environment calls the place of their config, an `s3://bucket/key`."""
 
 EVENT_SOURCE, EVENT_TYPE = "proofcast", "Episode State Changed"
 """How EventBridge knows what the announcer tells it."""

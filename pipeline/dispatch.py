@@ -30,7 +30,8 @@ def dispatch(ledger: Ledger, queue: JobQueue, fleet: Fleet, policy: Policy, cloc
     live = [task for task in tasks if task.live]
     now = clock()
     work = _work(ledger, queue, live, now)
-    decided = plan(work, tasks, _pace(ledger, tasks), policy, now)
+    pace = _pace(ledger, tasks) if work.jobs else Pace()  # most turns find nothing to do
+    decided = plan(work, tasks, pace, policy, now)
     for task_id in decided.give_up:
         fleet.stop(task_id, f"{NO_INSTANCE} within {policy.patience_s:.0f} s")
     return Dispatched(

@@ -19,7 +19,7 @@ from pipeline.adapters.aws.errors import explained
 from pipeline.adapters.aws.inbox import found, waiting
 from pipeline.adapters.aws.s3 import S3Store
 from pipeline.config import Feed
-from pipeline.deployment import EVENT_SOURCE, EVENT_TYPE, INBOX
+from pipeline.deployment import CONFIG_VARIABLE, EVENT_SOURCE, EVENT_TYPE, INBOX
 from pipeline.errors import Busy, ConfigError, ProofcastError, StorageError
 from pipeline.feeds import numbers_in
 from pipeline.handle import Handle
@@ -60,7 +60,7 @@ def handle(event: dict[str, Any], context: object = None) -> dict[str, Any]:
 @cache
 def engine() -> AwsEngine:
     """One for as long as this process is kept."""
-    at = open_engine(os.environ.get("PROOFCAST_CONFIG", ""))
+    at = open_engine(os.environ.get(CONFIG_VARIABLE, ""))
     assert isinstance(at, AwsEngine)
     return at
 

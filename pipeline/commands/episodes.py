@@ -13,6 +13,7 @@ from pipeline.console import (
     clock,
     config_option,
     engine,
+    held,
     json_option,
     one_line,
     print_json,
@@ -49,8 +50,7 @@ def _print_status(now: Status) -> None:
     for task in now.tasks:
         click.echo(f"worker    {task.id} ({_where(task)}): {_doing(task)}")
     for hold in now.holds:
-        where = f" on {hold.market}" if hold.market else ""
-        click.echo(f"hold      no workers{where} until {when(hold.until)}: {one_line(hold.why)}")
+        click.echo(f"hold      {one_line(held(hold))}")
     for review in now.reviews:
         opened = f", {ago(review.opened_at)}" if review.opened_at else ""
         click.echo(f"review    {one_line(review.title)}: {_place_of(review)}{opened}")
@@ -104,7 +104,11 @@ def _what(episode: Episode) -> str:
 
 def _place_of(review: Review | OpenReview) -> str:
     """Where people read it: a pull request's address, or a branch."""
-    return review.url if "://" in review.url else review.branch
+    return review.url if _on_the_web(review) else review.branch
+
+
+def _on_the_web(review: Review | OpenReview) -> bool:
+    return "://" in review.url
 
 
 @click.command()
@@ -149,9 +153,8 @@ def _print_episode(at: Engine, episode: Episode) -> None:
         click.echo(f"  {when(event.at)}  {event.state}{step}  {one_line(event.detail)}".rstrip())
     if episode.review and episode.state is State.IN_REVIEW:
         review = episode.review
-        on_the_web = "://" in review.url
         diff = f"git -C {review.repository} diff {review.base}...{review.branch}"
-        click.echo(f"to read it: {review.url if on_the_web else diff}")
+        click.echo(f"to read it: {review.url if _on_the_web(review) else diff}")
 
 
 def _each(
@@ -198,11 +201,12 @@ def retry(ctx: click.Context, episode: tuple[str, ...], dead: bool, number: int 
 
 def _given_up(at: Engine) -> list[str]:
     """The episodes whose jobs are on the dead-letter list; those that people left out stay out."""
-    found = {letter.job.episode_id: letter for letter in at.queue.dead_letters()}
-    for episode_id in found.keys() - {episode.id for episode in at.ledger.several(list(found))}:
-        say(f"forgotten: a job of no episode that is known, {episode_id}: {found[episode_id].reason}")
+    letters = {letter.job.episode_id: letter for letter in at.queue.dead_letters()}
+    known = at.ledger.several(list(letters))
+    for episode_id in letters.keys() - {episode.id for episode in known}:
+        say(f"forgotten: a job of no episode that is known, {episode_id}: {letters[episode_id].reason}")
         at.queue.forget(episode_id)
-    return [episode.id for episode in at.ledger.several(list(found)) if episode.state is State.FAILED]
+    return [episode.id for episode in known if episode.state is State.FAILED]
 
 
 @click.command()

@@ -10,9 +10,15 @@ from pipeline.config import FILE_NAME
 from pipeline.errors import ConfigError
 
 
+def place_of(url: str) -> tuple[str, str]:
+    """The bucket and the key of an `s3://bucket/key`."""
+    bucket, _, key = url.removeprefix("s3://").partition("/")
+    return bucket, key
+
+
 def fetched(url: str, folder: Path, clients: Clients) -> Path:
     """The file that an `s3://bucket/key` names, in a folder. Raises ConfigError, StorageError."""
-    bucket, _, key = url.removeprefix("s3://").partition("/")
+    bucket, key = place_of(url)
     if not (url.startswith("s3://") and bucket and key):
         raise ConfigError(f"'{url}' does not name an object in S3", "s3://bucket/key")
     folder.mkdir(parents=True, exist_ok=True)

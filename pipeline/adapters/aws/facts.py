@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,17 +10,15 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from pipeline.adapters.aws.clients import Clients
+from pipeline.adapters.aws.config_file import place_of
 from pipeline.adapters.aws.errors import code_of, explained
 from pipeline.adapters.aws.secrets import Secret
-from pipeline.deployment import Deployment
+from pipeline.deployment import IN_ECR, Deployment
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import InstanceTypeInfoTypeDef
 
 SPOT_ROLE = "AWSServiceRoleForEC2Spot"
-_IN_ECR = re.compile(
-    r"(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/([^:@]+)(?::([^:@]+))?(?:@(.+))?"
-)
 _NO_QUEUE = ("NonExistentQueue", "QueueDoesNotExist")
 
 
@@ -67,7 +64,7 @@ class Facts:
             f"queue {names.queue}": lambda what: self._has_queue(what, names.queue),
             f"queue {names.dead_queue}": lambda what: self._has_queue(what, names.dead_queue),
             f"bucket {bucket}": lambda what: self._has_bucket(what, bucket),
-            f"cluster {names.cluster}": self._has_cluster,
+            f"cluster {names.cluster}": lambda what: self.has_cluster(),
             f"task definition {names.worker}": lambda what: self.worker() is not None,
         }
         missing = [what for what, is_there in there.items() if not is_there(what)]
@@ -150,7 +147,7 @@ class Facts:
 
     def has_image(self, uri: str) -> bool | None:
         """Whether a registry of ECR's has the image; None where it is in none."""
-        parts = _IN_ECR.fullmatch(uri)
+        parts = IN_ECR.fullmatch(uri)
         if parts is None:
             return None
         account, region, name, tag, digest = parts.groups()
@@ -167,7 +164,7 @@ class Facts:
 
     def content(self, url: str) -> bytes | None:
         """Of the object that an `s3://bucket/key` names, if it is there."""
-        bucket, _, key = url.removeprefix("s3://").partition("/")
+        bucket, key = place_of(url)
         with explained(url):
             try:
                 return self._clients.s3().get_object(Bucket=bucket, Key=key)["Body"].read()
@@ -192,8 +189,9 @@ class Facts:
             what, lambda: self._clients.s3().head_bucket(Bucket=name), unless=("404", "NoSuchBucket")
         )
 
-    def _has_cluster(self, what: str) -> bool:
-        with explained(what):
+    def has_cluster(self) -> bool:
+        """Whether workers could run."""
+        with explained(f"the cluster {self._names.cluster}"):
             found = self._clients.ecs().describe_clusters(clusters=[self._names.cluster])["clusters"]
         return any(cluster.get("status") == "ACTIVE" for cluster in found)
 

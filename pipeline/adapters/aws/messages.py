@@ -38,6 +38,11 @@ def job_in(message: MessageTypeDef) -> Job | None:
     return Job(episode_id=episode_id) if episode_id else None
 
 
+def job_of_letter(message: MessageTypeDef) -> Job:
+    """As `job_in`; one that names no episode goes by a name of its own."""
+    return job_in(message) or Job(episode_id=UNREADABLE)
+
+
 def receives_of(message: MessageTypeDef) -> int:
     """How often a message was handed out, this time included."""
     return int(message.get("Attributes", {}).get("ApproximateReceiveCount", 1))
@@ -56,7 +61,7 @@ def letter_in(message: MessageTypeDef, most_receives: int) -> DeadLetter:
     }
     sent = int(message.get("Attributes", {}).get("SentTimestamp", 0)) / 1000
     return DeadLetter(
-        job=job_in(message) or Job(episode_id=UNREADABLE),
+        job=job_of_letter(message),
         reason=facts.get("reason", f"handed out {most_receives} times, and no worker finished it"),
         receives=int(_number(facts.get("receives"), most_receives)),
         at=_number(facts.get("at"), sent),

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from pipeline.adapters.aws.errors import code_of, explained
-from pipeline.adapters.aws.messages import UNREADABLE, body_of, burial, job_in, letter_in, receives_of
+from pipeline.adapters.aws.messages import body_of, burial, job_in, job_of_letter, letter_in, receives_of
 from pipeline.errors import LeaseLost
 from pipeline.model import DeadLetter, Job, Lease, QueueDepth
 from pipeline.ports import Clock
@@ -128,9 +128,7 @@ class SqsQueue:
     def forget(self, episode_id: str) -> None:
         with self._letters() as messages:
             self._delete_dead(
-                message
-                for message in messages
-                if (job_in(message) or Job(episode_id=UNREADABLE)) == Job(episode_id=episode_id)
+                message for message in messages if job_of_letter(message) == Job(episode_id=episode_id)
             )
 
     def depth(self) -> QueueDepth:
