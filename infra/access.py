@@ -93,6 +93,7 @@ class Access:
         self._allow(role, ["iam:PassRole"], [task_role.role_arn for task_role in task_roles], passed)
         prices = ["ec2:DescribeInstances", "ec2:DescribeSpotPriceHistory"]
         self._allow(role, prices, ["*"], because="EC2 can't limit who describes what")
+        self._allow(role, ["pricing:GetProducts"], ["*"], because="the price list is everybody's")
 
     def take_in(self, role: iam.Role) -> None:
         """Files that were put into the inbox, and saying there why one was refused."""

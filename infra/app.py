@@ -12,10 +12,9 @@ from infra import package
 from infra.data import DataStack
 from infra.stack import Parts, ProofcastStack
 from infra.tasks import Image
-from infra.watch import TAG
 from pipeline import __version__
 from pipeline.config import Config
-from pipeline.deployment import deployment
+from pipeline.deployment import TAG, deployment
 from pipeline.errors import ConfigError
 
 # Data can't be removed under what works with it.

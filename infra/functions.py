@@ -18,11 +18,8 @@ from constructs import Construct
 
 from infra.access import Access, acknowledge, fits, role
 from infra.tasks import Worker
-from pipeline.deployment import INBOX, Deployment
+from pipeline.deployment import DISPATCH_MIN, INBOX, POLLER_MIB, SYNC_MIN, Deployment
 
-_DISPATCH_MIN = 2  #: for jobs that came back, and for workers that no instance came for
-_SYNC_MIN = 60
-_MIB = 512
 _TIMEOUT = Duration.minutes(5)
 
 
@@ -77,7 +74,7 @@ class Functions(Construct):
             code=functions.Code.from_asset(str(self._code)),
             role=fits(own),
             log_group=group,
-            memory_size=_MIB,
+            memory_size=POLLER_MIB,
             timeout=_TIMEOUT,
             environment=self._environment,
         )
@@ -89,7 +86,7 @@ class Functions(Construct):
         caller.add_to_policy(
             iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[self.poller.function_arn])
         )
-        for what, minutes in {"poll": poll_min, "dispatch": _DISPATCH_MIN, "sync": _SYNC_MIN}.items():
+        for what, minutes in {"poll": poll_min, "dispatch": DISPATCH_MIN, "sync": SYNC_MIN}.items():
             scheduler.CfnSchedule(
                 self,
                 what.title(),

@@ -14,14 +14,13 @@ from constructs import Construct
 
 from infra.access import fits, queue_named
 from infra.functions import Functions
+from pipeline.budget import SHARES
 from pipeline.config import Aws as Settings
-from pipeline.deployment import Deployment
+from pipeline.deployment import TAG, Deployment
 
-TAG = "proofcast:deployment"
 _FIVE_MINUTES = Duration.minutes(5)
 _SILENCE = Duration.minutes(30)  #: in which the poller is called fifteen times
 _LATE = Duration.hours(2)
-_SHARES = (50, 80, 100)  #: per cent of the budget
 
 _Compare = cloudwatch.ComparisonOperator
 
@@ -34,7 +33,7 @@ class Watch(Construct):
         self._topic = _topic(self, aws.notify)
         self._queue_alarms(names, functions.undelivered)
         self._poller_alarms(functions)
-        if aws.budget_usd:
+        if aws.budget_usd and aws.notify:
             self._budget(aws, names)
 
     def _queue_alarms(self, names: Deployment, undelivered: sqs.IQueue) -> None:
@@ -123,7 +122,7 @@ class Watch(Construct):
                     ),
                     subscribers=[subscriber],
                 )
-                for share in _SHARES
+                for share in SHARES
             ],
         )
 

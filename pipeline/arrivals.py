@@ -30,15 +30,25 @@ class Arrival:
 
 def network_day(rng: Random, shows: int) -> tuple[Arrival, ...]:
     """What weekly shows publish in a day: a seventh of them, as chance has it."""
-    hours = rng.choices(range(24), _HOURS, k=sum(rng.random() < 1 / 7 for _ in range(shows)))
-    into = [0.0 if rng.random() < _ON_THE_HOUR else rng.uniform(0, _HOUR_S) for _ in hours]
-    times = sorted(hour * _HOUR_S + seconds for hour, seconds in zip(hours, into, strict=True))
+    times = sorted(_times_of_day(rng, sum(rng.random() < 1 / 7 for _ in range(shows))))
+    return tuple(Arrival(at=at, audio_s=_length(rng)) for at in times)
+
+
+def network(rng: Random, episodes: int, days: int) -> tuple[Arrival, ...]:
+    """So many episodes, each on a day that chance chose."""
+    times = sorted(rng.randrange(days) * 24 * _HOUR_S + at for at in _times_of_day(rng, episodes))
     return tuple(Arrival(at=at, audio_s=_length(rng)) for at in times)
 
 
 def catalogue(rng: Random, episodes: int) -> tuple[Arrival, ...]:
     """So many episodes, all there at the beginning."""
     return tuple(Arrival(at=0.0, audio_s=_length(rng)) for _ in range(episodes))
+
+
+def _times_of_day(rng: Random, episodes: int) -> list[float]:
+    hours = rng.choices(range(24), _HOURS, k=episodes)
+    into = [0.0 if rng.random() < _ON_THE_HOUR else rng.uniform(0, _HOUR_S) for _ in hours]
+    return [hour * _HOUR_S + seconds for hour, seconds in zip(hours, into, strict=True)]
 
 
 def _length(rng: Random) -> float:

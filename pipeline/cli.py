@@ -15,7 +15,7 @@ from pkgutil import resolve_name
 import click
 
 from pipeline import __version__
-from pipeline.errors import ProofcastError
+from pipeline.errors import ProofcastError, one_line
 
 COMMANDS = {
     "demo": ("pipeline.commands.demo:demo", "Show the whole way on a bundled sample show, offline."),
@@ -32,6 +32,9 @@ COMMANDS = {
     "skip": ("pipeline.commands.episodes:skip", "Leave episodes out."),
     "release": ("pipeline.commands.episodes:release", "Queue what a poll held back."),
     "review": ("pipeline.commands.reviews:review", "List, open and follow reviews."),
+    "costs": ("pipeline.commands.costs:costs", "Say what transcripts cost, and what would cost less."),
+    "plan": ("pipeline.commands.plan:plan", "Say what transcripts would cost, by every way there is."),
+    "tui": ("tui.commands:tui", "The dashboard: watch all of it, and see to it."),
     "deploy": ("infra.commands:deploy", "Put the AWS engine into an account."),
     "destroy": ("infra.commands:destroy", "Take the AWS engine out of an account again."),
 }
@@ -103,18 +106,14 @@ def _run() -> int:
 
 def complain(error: ProofcastError) -> None:
     """What happened on one line, what to do next on another."""
-    click.echo(f"{click.style('proofcast:', fg='red')} {_line(error.message)}", err=True, color=_colour())
+    click.echo(f"{click.style('proofcast:', fg='red')} {one_line(error.message)}", err=True, color=_colour())
     if error.hint:
-        click.echo(f"  {_line(error.hint)}", err=True)
+        click.echo(f"  {one_line(error.hint)}", err=True)
 
 
 def _colour() -> bool | None:
     """Never where NO_COLOR is set, else where there is a terminal."""
     return False if os.environ.get("NO_COLOR") else None
-
-
-def _line(text: str) -> str:
-    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def _os_error(error: OSError) -> int:

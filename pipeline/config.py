@@ -32,6 +32,7 @@ Deployment = Annotated[
 ]
 NoSpaces = Annotated[str, msgspec.Meta(pattern=r"^\S*\Z")]
 Email = Annotated[str, msgspec.Meta(pattern=r"^([^@\s]+@[^@\s]+\.[^@\s]+)?\Z")]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Dollars = Annotated[float, msgspec.Meta(ge=0, le=1_000_000)]
 InstanceType = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]+\.[a-z0-9-]+\Z")]
 Layout = dict[str, str]  #: format -> path template
@@ -71,6 +72,14 @@ class Worker(Section, frozen=True):
     max_download_mb: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 2048
 
 
+class Savings(Section, frozen=True):
+    """What a savings plan or reserved instances take off the on-demand price, for the share of the time
+    that they cover. The fee for managing instances is not lessened."""
+
+    discount: Share = 0
+    covered: Share = 1
+
+
 class Aws(Section, frozen=True):
     """Where the AWS engine runs, and how much it may start. docs/deploy.md tells what each costs."""
 
@@ -92,7 +101,8 @@ class Aws(Section, frozen=True):
     image: NoSpaces = ""  #: of the worker; empty: built by `proofcast deploy`
     audio_days: Annotated[int, msgspec.Meta(ge=0, le=36500)] = 90  #: then audio is deleted; 0: never
     notify: Email = ""  #: an e-mail address for alarms
-    budget_usd: Dollars = 0  #: a month's; alarms at 50, 80 and 100 %; 0: none
+    budget_usd: Dollars = 0  #: a month's: no new work is begun beyond it; 0: none
+    savings: Savings = Savings()
     tags: dict[str, str] = {}
 
     @property
@@ -106,6 +116,13 @@ class Aws(Section, frozen=True):
         }[self.market]
 
 
+class Tui(Section, frozen=True):
+    """How the dashboard looks, and what its keys are."""
+
+    theme: str = ""
+    keys: dict[str, str] = {}  #: by what they do: `proofcast tui`, then '?'
+
+
 class Config(Section, frozen=True):
     """The whole file. Paths in it are relative to it; `root` is its folder."""
 
@@ -115,6 +132,8 @@ class Config(Section, frozen=True):
     feed: list[Feed] = []
     transcribe: Transcribe = Transcribe()
     worker: Worker = Worker()
+    tui: Tui = Tui()
+    production: bool = False  #: the dashboard only reads, unless it is told otherwise
     layout: dict[Name, Layout] = {}
     root: str = ""
 
@@ -223,15 +242,19 @@ def _trouble(aws: Aws) -> tuple[str, str] | None:
             f"[aws]: instance_types must name {_SPOT_TYPES} or more where spot is bought",
             'a single type is often not to be had; or set market = "on-demand"',
         )
-    if aws.budget_usd and not aws.notify:
-        return "[aws]: budget_usd tells nobody", "set notify, to an e-mail address"
     for name in aws.tags:
         if name.lower().startswith(("aws:", "proofcast:")):
             return f"[aws.tags]: '{name}' is not for people to set", "choose another name"
     return None
 
 
-_SECTIONS: dict[str, type[Section]] = {"feed": Feed, "transcribe": Transcribe, "worker": Worker, "aws": Aws}
+_SECTIONS: dict[str, type[Section]] = {
+    "feed": Feed,
+    "transcribe": Transcribe,
+    "worker": Worker,
+    "aws": Aws,
+    "tui": Tui,
+}
 _AWS_FORMS = {
     "region": "must be a region of AWS, as eu-west-1",
     "name": "must be made of a-z, 0-9 and '-', at most 24, and not begin with a digit, aws, ecs or fargate",

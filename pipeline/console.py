@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,11 +17,13 @@ import msgspec
 
 from pipeline import config as configs
 from pipeline.config import Config
-from pipeline.errors import ConfigError, ProofcastError
+from pipeline.errors import ConfigError, ProofcastError, one_line
 from pipeline.scaling import Hold
 from pipeline.wiring import Engine, build
 
 AnyCommand = TypeVar("AnyCommand", bound=Callable[..., Any])
+
+_FIGURE = re.compile(r"[-+<]?[\d.,:]+( ?(%|s|min|h|days))?")
 
 
 def config_option(command: AnyCommand) -> AnyCommand:
@@ -86,6 +90,8 @@ def start_workers(at: Engine) -> bool:
         return False
     if done and done.started:
         say(f"workers asked for: {len(done.started)}")
+    if done and done.warning:
+        say(done.warning)
     for hold in done.holds if done else ():
         say(held(hold))
     return True
@@ -104,15 +110,19 @@ def queued_hint(at: Engine) -> str:
 
 def print_json(value: Any) -> None:
     """A value of ours as indented JSON, which is UTF-8 wherever it goes."""
-    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))
+    encoder = msgspec.json.Encoder(decimal_format="number")
+    click.echo(msgspec.json.format(encoder.encode(value), indent=2))
 
 
 def print_table(headers: Sequence[str], rows: Iterable[Sequence[object]], long: Collection[str] = ()) -> None:
-    """A plain table, one line a row; where a terminal is too narrow, the `long` columns are cut."""
+    """A plain table, one line a row, figures to the right; where a terminal is too narrow, the `long` columns
+    are cut."""
     from rich.cells import cell_len, set_cell_size
 
     cells = [["" if cell is None else one_line(str(cell)) for cell in row] for row in rows]
-    widths = [max(map(cell_len, column)) for column in zip(headers, *cells, strict=True)]
+    columns = list(zip(headers, *cells, strict=True))
+    widths = [max(map(cell_len, column)) for column in columns]
+    figures = [_are_figures(column[1:]) for column in columns]
     if sys.stdout.isatty():
         _narrow(widths, [number for number, header in enumerate(headers) if header in long])
 
@@ -121,11 +131,20 @@ def print_table(headers: Sequence[str], rows: Iterable[Sequence[object]], long: 
             cell if cell_len(cell) <= width else set_cell_size(cell, width - 1) + "…"
             for cell, width in zip(row, widths, strict=True)
         )
-        return "  ".join(map(set_cell_size, fitting, widths)).rstrip()
+        padded = (
+            cell.rjust(width) if right else set_cell_size(cell, width)
+            for cell, width, right in zip(fitting, widths, figures, strict=True)
+        )
+        return "  ".join(padded).rstrip()
 
     click.echo(click.style(line(headers), bold=True))
     for row in cells:
         click.echo(line(row))
+
+
+def _are_figures(cells: Iterable[str]) -> bool:
+    told = [cell for cell in cells if cell]
+    return bool(told) and all(map(_FIGURE.fullmatch, told))
 
 
 def _narrow(widths: list[int], cut: Sequence[int]) -> None:
@@ -133,11 +152,6 @@ def _narrow(widths: list[int], cut: Sequence[int]) -> None:
     room = shutil.get_terminal_size().columns - 2 * (len(widths) - 1)
     while cut and sum(widths) > room and max(widths[number] for number in cut) > 8:
         widths[max(cut, key=widths.__getitem__)] -= 1
-
-
-def one_line(text: str) -> str:
-    """Text with nothing in it that a terminal would obey."""
-    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def nearby(path: str | Path) -> str:
@@ -160,6 +174,25 @@ def clock(seconds: float | None) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def lasting(seconds: float) -> str:
+    """A time that people wait or machines take, to two digits."""
+    for unit_s, name in ((86_400, "days"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * unit_s:
+            return f"{float(f'{seconds / unit_s:.2g}'):,g} {name}"
+    return f"{seconds:.0f} s"
+
+
+def counted(number: int, noun: str) -> str:
+    """As 1 episode, 2 episodes."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def dollars(amount: Decimal, digits: int = 2) -> str:
+    """With so many digits, and not as nothing where there is something."""
+    least = Decimal(1).scaleb(-digits)
+    return f"<{least}" if 0 < amount < least / 2 else f"{amount:,.{digits}f}"
 
 
 def when(at: float | None) -> str:

@@ -85,6 +85,16 @@ class Deployment:
         return f"{self.name}-{account}-{self.region}"
 
 
+TAG = "proofcast:deployment"
+"""The tag with its name that everything of a deployment carries, for AWS's bill to tell it apart."""
+
+DEFAULT_REGION = "us-east-1"
+"""Where a config names none: most prices are quoted for it."""
+
+DISPATCH_MIN, SYNC_MIN, POLLER_MIB = 2, 60, 512
+"""How often the poller is called beside polls: for jobs that came back and workers that no instance came
+for, and for reviews; and how much memory it has."""
+
 HOW_TO_INSTALL = "in Proofcast's checkout: pip install -c constraints.txt '.[aws,infra]'"
 """What to do where boto3 or CDK is missing."""
 

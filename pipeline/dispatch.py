@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
+from pipeline.budget import SHARES, Spending, is_held, reason, within
 from pipeline.errors import Conflict
-from pipeline.model import State, Task
+from pipeline.model import BudgetState, State, Task
 from pipeline.ports import Clock, Fleet, JobQueue, Ledger
 from pipeline.scaling import NO_INSTANCE, Hold, Pace, Plan, Policy, Work, pace_of, plan, work_left
+from pipeline.tariff import month_of, month_span
 
 _SAMPLE = 500  #: queued episodes that are looked at; of more than these, the queue tells how many
 _LATELY = 20  #: episodes whose speed counts
@@ -22,16 +26,37 @@ class Dispatched:
     started: tuple[str, ...] = ()
     given_up: tuple[str, ...] = ()
     holds: tuple[Hold, ...] = ()
+    warning: str = ""  #: that a share of the month's budget was spent, said once
 
 
-def dispatch(ledger: Ledger, queue: JobQueue, fleet: Fleet, policy: Policy, clock: Clock) -> Dispatched:
-    """Ask the fleet for what `scaling.plan` says. Safe to run at any time, by several at once."""
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """What a month may cost."""
+
+    spending: Callable[[], Spending]
+    tail_s: float  #: that an instance is paid for after its last work
+
+
+def dispatch(
+    ledger: Ledger,
+    queue: JobQueue,
+    fleet: Fleet,
+    policy: Policy,
+    clock: Clock,
+    budget: Budget | None = None,
+) -> Dispatched:
+    """Ask the fleet for what `scaling.plan` says and the budget allows. Safe to run at any time, by
+    several at once."""
     tasks = fleet.survey()
     live = [task for task in tasks if task.live]
     now = clock()
     work = _work(ledger, queue, live, now)
     pace = _pace(ledger, tasks) if work.jobs else Pace()  # most turns find nothing to do
-    decided = plan(work, tasks, pace, policy, now)
+    decided, warning = plan(work, tasks, pace, policy, now), ""
+    if budget and (work.jobs or is_held(ledger.budget(month_of(now)))):
+        spending = budget.spending()
+        warning = _warning(ledger, spending)
+        decided = _afforded(ledger, spending, decided, work, len(live), pace, budget.tail_s, now)
     for task_id in decided.give_up:
         fleet.stop(task_id, f"{NO_INSTANCE} within {policy.patience_s:.0f} s")
     return Dispatched(
@@ -40,7 +65,75 @@ def dispatch(ledger: Ledger, queue: JobQueue, fleet: Fleet, policy: Policy, cloc
         started=tuple(task.id for task in _started(fleet, decided)),
         given_up=decided.give_up,
         holds=decided.holds,
+        warning=warning,
     )
+
+
+def budget_hold(state: BudgetState) -> list[Hold]:
+    """Why no new work is begun, where a month's budget is used up."""
+    until = month_span(state.month)[1]
+    return [Hold(market=None, why=state.held, until=until)] if is_held(state) else []
+
+
+def release_budget(ledger: Ledger, clock: Clock) -> BudgetState:
+    """Let this month's work go on, whatever it costs; the next month has its budget again."""
+    now = clock()
+    return _noted(ledger, month_of(now), lambda state: replace(state, released_at=now))
+
+
+def _warning(ledger: Ledger, spending: Spending) -> str:
+    """Where a share of the budget is spent that nobody was told of yet."""
+    state = ledger.budget(spending.month)
+    share = max((share for share in SHARES if spending.share >= share), default=0)
+    if share <= state.told:
+        return ""
+    try:
+        ledger.keep_budget(replace(state, told=share), state)
+    except Conflict:
+        return ""  # whoever changed it told it, or the next turn does
+    return (
+        f"more than {share} % of the budget of {spending.month} is spent:"
+        f" US$ {spending.so_far_usd:.2f} of {spending.limit_usd:.2f}"
+    )
+
+
+def _afforded(
+    ledger: Ledger,
+    spending: Spending,
+    decided: Plan,
+    work: Work,
+    live: int,
+    pace: Pace,
+    tail_s: float,
+    now: float,
+) -> Plan:
+    """The part of a plan that may be paid for; workers learn from the ledger that they shall end."""
+    why = reason(spending, work, live, pace, tail_s)
+
+    def judged(state: BudgetState) -> BudgetState:
+        if state.released_at is not None or bool(why) == bool(state.held):
+            return state
+        return replace(state, held=why, held_at=now if why else None)
+
+    state = _noted(ledger, spending.month, judged)
+    if state.released_at is not None:
+        return decided
+    held = budget_hold(state)
+    if held:
+        return replace(decided, start=0, market=None, holds=(*decided.holds, *held))
+    return within(decided, spending, work, live, pace, tail_s)
+
+
+def _noted(ledger: Ledger, month: str, change: Callable[[BudgetState], BudgetState]) -> BudgetState:
+    """What a month's budget holds, changed; on top of what somebody else changed at the same time."""
+    while True:
+        state = ledger.budget(month)
+        changed = change(state)
+        if changed == state:
+            return state
+        with suppress(Conflict):
+            ledger.keep_budget(changed, state)
+            return changed
 
 
 def _work(ledger: Ledger, queue: JobQueue, live: list[Task], now: float) -> Work:

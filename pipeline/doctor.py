@@ -68,6 +68,7 @@ ON_AWS = (
             "pipeline.doctor_aws:poller",
             "pipeline.doctor:dead_letters",
             "pipeline.doctor_aws:holds",
+            "pipeline.doctor_aws:budget",
         ),
     ),
 )

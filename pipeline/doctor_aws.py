@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from pipeline.budget import SHARES
 from pipeline.config import Aws
 from pipeline.console import ago, when
 from pipeline.doctor import Finding, repository
@@ -261,6 +262,24 @@ def _usd(price: Price | None) -> str:
     if price is None:
         return "unknown"
     return f"${price.usd:.2f}" if price.usd >= 0.01 else f"${price.usd:.2g}"
+
+
+def budget(engine: AwsEngine) -> Iterator[Finding]:
+    """How much of it is spent, and that nothing waits for the next month."""
+    limit = engine.aws.budget_usd
+    spending = engine.spending() if limit else None
+    if spending is None:
+        return
+    found = f"US$ {spending.so_far_usd:.2f} of {limit:.2f} spent in {spending.month}"
+    mend = (
+        "raise budget_usd under [aws] and deploy, or let this month's work go on: proofcast release --budget"
+    )
+    if engine.held():
+        yield Finding(check="budget", state="failed", found=f"{found}: no new work is begun", mend=mend)
+    elif spending.share >= SHARES[-2]:
+        yield Finding(check="budget", state="warning", found=f"{found} ({spending.share:.0f} %)", mend=mend)
+    else:
+        yield Finding(check="budget", state="ok", found=found)
 
 
 def github(engine: AwsEngine) -> Iterator[Finding]:

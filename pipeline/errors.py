@@ -80,6 +80,11 @@ class StorageError(ProofcastError):
     """The data folder or its database can't be used."""
 
 
+def one_line(text: str) -> str:
+    """Text with nothing in it that a terminal would obey."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
 def storage_error(error: OSError, place: object) -> StorageFull | StorageError:
     """What the system's complaint about a file or folder means."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -14,9 +14,9 @@ from functools import partial
 from random import Random
 from statistics import median, quantiles
 
+from pipeline.costs import LEAST_BILLED_S
 from pipeline.model import Claim, Episode, Instance, Market, Progress, Task
-
-_LEAST_BILLED_S = 60.0  #: of an instance, however short its life: Amazon's pricing page of ECS
+from pipeline.scaling import FOUND_NOTHING
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +53,13 @@ class Setting:
     first_poll_at: float = 0.0
     droughts: tuple[Drought, ...] = ()
     horizon_s: float = 4 * 86_400.0  #: what is not done then never is; SQS keeps a message so long
+
+    def found_at(self, published: float) -> float:
+        """When the poll comes that finds what was published then."""
+        if not self.poll_s:
+            return published
+        polls = max(0, math.ceil((published - self.first_poll_at) / self.poll_s))
+        return self.first_poll_at + polls * self.poll_s
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +134,7 @@ class Worker:
     box: _Box | None = None
     episode: Episode | None = None
     since: float = 0.0  #: it has worked on the episode, or idled
+    jobs: int = 0  #: that it took
 
     @property
     def idle(self) -> bool:
@@ -149,7 +157,8 @@ class World:
         self._linger_s, self._hidden_s = linger_s, hidden_s
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._boxes: list[_Box] = []
-        self._scheduled = self._taken = self._killed = self._paid = 0
+        self._paid: dict[str, _Box] = {}  #: those that are paid for, the oldest first
+        self._scheduled = self._taken = self._killed = 0
         self._busy_s = self._lost_s = self._start_up_s = 0.0
         self._history: list[Sample] = []
 
@@ -170,6 +179,11 @@ class World:
     def over(self) -> bool:
         return not (self.unseen or self.waiting or self.hidden or self.workers)
 
+    @property
+    def at_work(self) -> bool:
+        """Whether any worker is."""
+        return any(worker.episode for worker in self.workers.values())
+
     def find(self, episodes: Sequence[Episode]) -> None:
         """Queue what a poll found."""
         self.unseen -= len(episodes)
@@ -179,8 +193,8 @@ class World:
         """Ask for a worker; it takes an instance that stands idle, if there is one."""
         id = f"{len(self.workers) + len(self.ended)}"
         worker = self.workers[id] = Worker(task=Task(id=id, asked_at=self.now, market=market))
-        for box in self._boxes:
-            if not box.worker and box.instance.ended_at is None and box.instance.market is market:
+        for box in self._paid.values():
+            if not box.worker and box.instance.market is market:
                 return self._place(worker, box, self._machine.warm_s)
         launch_s = self.rng.uniform(*self._machine.launch_s)
         rest_s = self.rng.uniform(*self._machine.start_up_s) - launch_s
@@ -202,7 +216,7 @@ class World:
         return [
             replace(
                 worker.episode,
-                claim=Claim(worker=worker.task.id, token="", until=self.now),
+                claim=Claim(worker=worker.task.id, token="", since=worker.since, until=self.now),
                 progress=Progress(
                     done_s=(self.now - worker.since) * speed,
                     total_s=worker.episode.duration_s or 0.0,
@@ -243,7 +257,7 @@ class World:
             id = f"{len(self._boxes)}"
             box = _Box(instance=Instance(id=id, type="", market=worker.task.market, launched_at=self.now))
             self._boxes.append(box)
-            self._paid += 1
+            self._paid[id] = box
             self._place(worker, box, rest_s)
 
     def _place(self, worker: Worker, box: _Box, start_s: float) -> None:
@@ -262,6 +276,7 @@ class World:
         worker.episode = self.waiting.popleft() if self.waiting else None
         if worker.episode:
             self._taken += 1
+            worker.jobs += 1
             takes_s = (worker.episode.duration_s or 0.0) / self._machine.speed
             self.at(self.now + takes_s, partial(self._finish, worker))
         elif self._linger_s < math.inf:
@@ -276,7 +291,7 @@ class World:
 
     def _leave(self, worker: Worker, since: float) -> None:
         if worker.idle and worker.since == since:
-            self._end(worker, exit_code=0)
+            self._end(worker, exit_code=0 if worker.jobs else FOUND_NOTHING)
 
     def _end(
         self, worker: Worker, stop_code: str = "", reason: str = "", exit_code: int | None = None
@@ -296,7 +311,7 @@ class World:
     def _shut(self, box: _Box, since: float) -> None:
         if not box.worker and box.since == since and box.instance.ended_at is None:
             box.instance = replace(box.instance, ended_at=self.now)
-            self._paid -= 1
+            del self._paid[box.instance.id]
 
     def _show(self, episode: Episode) -> None:
         self.hidden -= 1
@@ -309,11 +324,10 @@ class World:
                 self._next(worker)
 
     def _note(self) -> None:
-        sample = Sample(
-            at=self.now, waiting=len(self.waiting), workers=len(self.workers), instances=self._paid
-        )
-        if not self._history or replace(self._history[-1], at=self.now) != sample:
-            self._history.append(sample)
+        waiting, workers, instances = len(self.waiting), len(self.workers), len(self._paid)
+        last = self._history[-1] if self._history else None
+        if not last or (last.waiting, last.workers, last.instances) != (waiting, workers, instances):
+            self._history.append(Sample(at=self.now, waiting=waiting, workers=workers, instances=instances))
 
     def _close(self, at: float) -> None:
         self.now = at
@@ -326,4 +340,4 @@ class World:
 
 def _billed_s(instance: Instance) -> float:
     lived_s = (instance.ended_at or 0.0) - (instance.launched_at or 0.0)
-    return max(_LEAST_BILLED_S, lived_s)
+    return max(LEAST_BILLED_S, lived_s)

@@ -20,6 +20,7 @@ from pipeline.adapters.aws.inbox import found, waiting
 from pipeline.adapters.aws.s3 import S3Store
 from pipeline.config import Feed
 from pipeline.deployment import CONFIG_VARIABLE, EVENT_SOURCE, EVENT_TYPE, INBOX
+from pipeline.dispatch import Dispatched
 from pipeline.errors import Busy, ConfigError, ProofcastError, StorageError
 from pipeline.feeds import numbers_in
 from pipeline.handle import Handle
@@ -53,8 +54,22 @@ def handle(event: dict[str, Any], context: object = None) -> dict[str, Any]:
         at.tend()
         renew_lost(at.ledger, at.queue, at.clock)
         done_here = at.dispatch() if at.policy else at.fleet.survey()  # an ECS service starts them
-        log.info("dispatch: %s", msgspec.json.encode(done_here).decode())
+        warned = isinstance(done_here, Dispatched) and done_here.warning
+        level = logging.WARNING if warned else logging.INFO
+        log.log(level, "dispatch: %s", msgspec.json.encode(done_here).decode())
+        settle(at)
     return {"done": msgspec.to_builtins(done)}
+
+
+def settle(at: AwsEngine) -> None:
+    """Bills can wait: that one could not be made must not keep jobs from their workers."""
+    try:
+        settled = at.settle()
+    except ProofcastError as error:
+        log.warning("bills: %s", error)
+        return
+    if settled and (settled.bills or settled.unpriced):
+        log.info("bills: %s", msgspec.json.encode(settled).decode())
 
 
 @cache

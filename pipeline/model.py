@@ -6,6 +6,7 @@ Times of day are POSIX seconds (UTC), positions in audio are seconds from its st
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
@@ -95,11 +96,22 @@ class Alias:
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """A worker's hold on an episode: the lease it holds on the queue, and until when."""
+    """A worker's hold on an episode: the lease it holds on the queue, since when and until when."""
 
     worker: str
     token: str
+    since: float
     until: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stint:
+    """The time that a worker had an episode, from taking it until it was done or let go."""
+
+    worker: str
+    episode: str
+    began_at: float
+    ended_at: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,6 +177,8 @@ class Episode:
     progress: Progress | None = None
     review: Review | None = None
     artifacts: dict[str, str] = field(default_factory=dict[str, str])  #: name -> key
+    charges: dict[str, Decimal] = field(default_factory=dict[str, Decimal])
+    """Its share of each bill in US$, by the bills' ids; `Ledger.enter` writes them beside the document."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,6 +201,7 @@ class Change:
     detail: str = ""
     aliases: tuple[Alias, ...] = ()
     enqueue: bool = False  #: put it in the outbox, from where it goes to the queue
+    stint: Stint | None = None  #: that ends with it
 
     @property
     def event(self) -> Event:
@@ -294,11 +309,78 @@ class Instance:
 
 @dataclass(frozen=True, kw_only=True)
 class Price:
-    """What something costs an hour."""
+    """What one unit of something costs."""
 
-    usd: float
-    source: str
+    usd: Decimal
+    source: str  #: who says so, in words
     at: float  #: the time that it is of
+    unit: str = "h"  #: h, GB-month, GB, month, request…
+
+
+@dataclass(frozen=True, kw_only=True)
+class BillItem:
+    """One priced quantity of a bill; `usd` is their product, rounded to a billionth."""
+
+    what: str  #: instance, fee, volume, address, requests…
+    quantity: Decimal  #: in units of the price
+    price: Price
+    usd: Decimal
+
+
+class Part(StrEnum):
+    """What a share of a bill was paid for."""
+
+    WORK = "work"
+    START_UP = "start-up"
+    IDLE = "idle"
+    STANDING = "standing"  #: what a deployment costs whether it works or not
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bill:
+    """What one instance cost, or a month's standing costs of a deployment, and who shares it.
+
+    `costs.lines_of` makes each episode's lines of it: they add up to `usd` exactly.
+    """
+
+    id: str  #: an instance's, or `standing-2026-10`
+    began_at: float
+    ended_at: float
+    items: tuple[BillItem, ...]
+    work_s: dict[str, float]  #: seconds of work, by episodes' ids
+    start_up_s: float = 0.0
+    idle_s: float = 0.0
+    type: str = ""  #: of the instance; empty for standing costs
+    zone: str = ""
+    market: Market | None = None
+
+    @property
+    def usd(self) -> Decimal:
+        return sum((item.usd for item in self.items), Decimal(0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class BudgetState:
+    """What the month's budget made dispatch do, and what a person said to that."""
+
+    month: str  #: as 2026-11, in UTC
+    held: str = ""  #: why no new work is begun; empty: it is
+    held_at: float | None = None
+    told: int = 0  #: the largest share of it, in per cent, that people were told of
+    released_at: float | None = None  #: a person let it go on, whatever it costs
+
+
+@dataclass(frozen=True, kw_only=True)
+class CostLine:
+    """One episode's share of an item of a bill, for one part of it."""
+
+    bill: str
+    episode: str | None  #: None: nobody's, since the instance did no work
+    what: str
+    part: Part
+    quantity: Decimal  #: in units of the price
+    price: Price
+    usd: Decimal
 
 
 @dataclass(frozen=True, slots=True)

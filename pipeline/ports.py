@@ -13,6 +13,8 @@ from typing import Protocol
 
 from pipeline.model import (
     Alias,
+    Bill,
+    BudgetState,
     Change,
     Claim,
     DeadLetter,
@@ -23,11 +25,13 @@ from pipeline.model import (
     Job,
     Lease,
     Market,
+    Price,
     Progress,
     Proposal,
     QueueDepth,
     Review,
     State,
+    Stint,
     Task,
 )
 
@@ -88,6 +92,27 @@ class Ledger(Protocol):
         ...
 
     def feed(self, name: str) -> FeedState: ...
+
+    def stints(self, worker: str) -> list[Stint]:
+        """What a worker did, as changes that ended a stint recorded it; oldest first."""
+        ...
+
+    def enter(self, bill: Bill) -> Bill:
+        """Keep a bill and charge its episodes; one of that id that is there already stays as it is.
+
+        Returns the one that is kept. Interrupted, it may be called again.
+        """
+        ...
+
+    def bills(self, since: float = 0.0, until: float | None = None) -> list[Bill]:
+        """Those that ended in this time, both ends included; oldest first."""
+        ...
+
+    def budget(self, month: str) -> BudgetState: ...
+
+    def keep_budget(self, state: BudgetState, before: BudgetState) -> None:
+        """Replace what was read. Raises Conflict where somebody else did since."""
+        ...
 
 
 class JobQueue(Protocol):
@@ -229,6 +254,36 @@ class Fleet(Protocol):
 
     def log(self, task_id: str) -> list[str]:
         """The last lines that a worker wrote, oldest first."""
+        ...
+
+
+class Meter(Protocol):
+    """What was seen of paid instances, until it is billed."""
+
+    def unbilled(self) -> list[Instance]:
+        """Those that run, and those that ended and were not billed yet."""
+        ...
+
+    def tasks_on(self, instance: Instance) -> list[Task]: ...
+
+    def billed(self, instance: Instance) -> None:
+        """It need not be asked for again."""
+        ...
+
+
+class PriceList(Protocol):
+    """What instances cost in one region, in US$; None where nobody says."""
+
+    def on_demand(self, instance_type: str) -> Price | None:
+        """An hour of Linux, shared tenancy."""
+        ...
+
+    def fee(self, instance_type: str) -> Price | None:
+        """What ECS asks for managing it for an hour, whatever the market."""
+        ...
+
+    def spot(self, instance_type: str, zone: str = "", at: float | None = None) -> Price | None:
+        """An hour on the spot market, at that time (now); where no zone is named, in the cheapest."""
         ...
 
 

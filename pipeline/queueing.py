@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from pipeline import states
 from pipeline.errors import Conflict, IllegalMove, LeaseLost
-from pipeline.model import Change, Episode, Job, Lease, State, Step
+from pipeline.model import Change, DeadLetter, Episode, Job, Lease, State, Step
 from pipeline.ports import ArtifactStore, Clock, Fleet, JobQueue, Ledger
 from pipeline.states import Delivery
 
@@ -110,6 +110,17 @@ def bury_given_up(ledger: Ledger, queue: JobQueue, clock: Clock) -> int:
         elif episode and episode.state not in states.WORKABLE | {State.FAILED}:
             queue.forget(episode.id)  # done since, or left out: nobody needs to look at it
     return buried
+
+
+def given_up(ledger: Ledger, queue: JobQueue) -> tuple[list[Episode], list[DeadLetter]]:
+    """Failed episodes whose jobs are on the dead-letter list; those that people left out stay out. And
+    jobs of no episode that is known, which are forgotten."""
+    letters = {letter.job.episode_id: letter for letter in queue.dead_letters()}
+    known = ledger.several(list(letters))
+    unknown = letters.keys() - {episode.id for episode in known}
+    for episode_id in unknown:
+        queue.forget(episode_id)
+    return [episode for episode in known if episode.state is State.FAILED], [letters[id] for id in unknown]
 
 
 def retry(

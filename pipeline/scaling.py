@@ -99,13 +99,13 @@ def holds(tasks: Iterable[Task], policy: Policy, now: float) -> tuple[Hold, ...]
         Hold(market=market, why=refusal_in_words(last), until=until)
         for market in policy.markets
         for last, until in _paused(
-            [task for task in ended if task.market is market], _refused, _MARKET_PAUSE_S
+            [task for task in ended if task.market is market], was_refused, _MARKET_PAUSE_S
         )
     ]
     paused += [
         Hold(market=None, why=bad_end_in_words(last), until=until)
         for last, until in _paused(
-            [task for task in ended if not _refused(task) and not _taken_away(task)],
+            [task for task in ended if not was_refused(task) and not was_taken_away(task)],
             _bad_end,
             _WORKER_PAUSE_S,
         )
@@ -159,6 +159,23 @@ def pace_of(tasks: Iterable[Task], done: Iterable[Episode]) -> Pace:
     return Pace(
         speed=sum(length for length, _ in measured) / worked if worked else _SPEED,
         start_up_s=median(waits) if waits else _START_UP_S,
+    )
+
+
+def was_refused(task: Task) -> bool:
+    """Whether it ended for want of an instance, rather than by somebody's hand."""
+    if task.instance or task.started_at:  # nobody may have looked while it had its instance
+        return False
+    return task.stop_code != "UserInitiated" or task.reason.startswith(NO_INSTANCE)
+
+
+def was_taken_away(task: Task) -> bool:
+    """Whether it was stopped from outside, which says nothing about the worker."""
+    return task.stop_code in (
+        "SpotInterruption",
+        "TerminationNotice",
+        "UserInitiated",
+        "InfrastructureHealth",
     )
 
 
@@ -231,23 +248,6 @@ def _goes_on(task: Task) -> bool:
 
 def _waits(task: Task) -> bool:
     return _goes_on(task) and not task.instance and task.started_at is None
-
-
-def _refused(task: Task) -> bool:
-    """Whether it ended for want of an instance, rather than by somebody's hand."""
-    if task.instance or task.started_at:  # nobody may have looked while it had its instance
-        return False
-    return task.stop_code != "UserInitiated" or task.reason.startswith(NO_INSTANCE)
-
-
-def _taken_away(task: Task) -> bool:
-    """Whether it was stopped from outside, which says nothing about the worker."""
-    return task.stop_code in (
-        "SpotInterruption",
-        "TerminationNotice",
-        "UserInitiated",
-        "InfrastructureHealth",
-    )
 
 
 def _bad_end(task: Task) -> bool:

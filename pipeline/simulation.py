@@ -9,6 +9,7 @@ Nothing is random but through the generator passed in. docs/dispatch.md has resu
 from __future__ import annotations
 
 import math
+from bisect import bisect
 from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,10 +20,10 @@ from random import Random
 from pipeline import scaling
 from pipeline.arrivals import Arrival
 from pipeline.imagined import Outcome, Setting, World
-from pipeline.model import Episode, Market
+from pipeline.model import Episode, Market, Task
 
 _METRIC_S = 60.0  #: between two figures of a queue's depth in CloudWatch
-_LATELY_S = 3600.0  #: ECS tells for so long of a task that ended
+_LATELY_S, _LATEST = 3600.0, 20  #: of tasks that ended so lately, and of so many at least, `dispatch` knows
 _SAMPLE, _MEASURED = 500, 20  #: of episodes that wait, and of those done last, `dispatch` looks at so many
 
 
@@ -93,15 +94,14 @@ class _Dispatcher:
             self._world.at(self._world.now + self._how.tick_s, self._tick)
 
     def _tick(self) -> None:
-        self._ticks = bool(self._world.waiting or self._world.taken())
+        self._ticks = bool(self._world.waiting) or self._world.at_work
         if self._ticks:
             self._decide()
             self._world.at(self._world.now + self._how.tick_s, self._tick)
 
     def _decide(self) -> None:
         world = self._world
-        lately = [task for task in world.ended if world.now - (task.stopped_at or 0.0) < _LATELY_S]
-        tasks = [*(worker.task for worker in world.workers.values()), *lately]
+        tasks = [*(worker.task for worker in world.workers.values()), *self._ended_lately()]
         sample = list(islice(world.waiting, _SAMPLE))
         more = len(world.waiting) - len(sample)
         work = scaling.work_left(sample, world.taken(), world.workers, world.now, more)
@@ -111,6 +111,16 @@ class _Dispatcher:
             world.stop(world.workers[id], f"{scaling.NO_INSTANCE} in time")
         for _ in range(plan.start):
             world.start(plan.market)
+
+    def _ended_lately(self) -> list[Task]:
+        """They stand in the order in which they ended, and after years there are many.
+
+        The product remembers 200, whenever they ended: after a quiet week too it knows how long one takes
+        to start.
+        """
+        now, ended = self._world.now, self._world.ended
+        lately = bisect(ended, False, key=lambda task: now - (task.stopped_at or 0.0) < _LATELY_S)
+        return ended[max(0, min(lately, len(ended) - _LATEST)) :]
 
 
 class _Service:
@@ -158,9 +168,5 @@ def _polls(episodes: Iterable[Episode], setting: Setting) -> dict[float, list[Ep
     """What each poll finds that finds something."""
     found: defaultdict[float, list[Episode]] = defaultdict(list)
     for episode in episodes:
-        at = episode.published or 0.0
-        if setting.poll_s:
-            polls = max(0, math.ceil((at - setting.first_poll_at) / setting.poll_s))
-            at = setting.first_poll_at + polls * setting.poll_s
-        found[at].append(episode)
+        found[setting.found_at(episode.published or 0.0)].append(episode)
     return found

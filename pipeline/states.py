@@ -11,7 +11,7 @@ from enum import Enum, auto
 from typing import Any
 
 from pipeline.errors import IllegalMove
-from pipeline.model import Change, Claim, Episode, Failure, Lease, Review, ReviewState, State, Step
+from pipeline.model import Change, Claim, Episode, Failure, Lease, Review, ReviewState, State, Step, Stint
 
 MOVES: dict[State, frozenset[State]] = {
     State.DISCOVERED: frozenset({State.QUEUED, State.HELD, State.SKIPPED, State.FAILED}),
@@ -44,6 +44,15 @@ def _move(episode: Episode, to: State, at: float, **fields: Any) -> Episode:
     if to is not episode.state and to not in MOVES[episode.state]:
         raise IllegalMove(f"{episode.id} is {episode.state}: it can't become {to}")
     return replace(episode, state=to, version=episode.version + 1, updated_at=at, **fields)
+
+
+def _let_go(before: Episode, after: Episode, detail: str, until: float | None = None) -> Change:
+    """A change with which the stint of whoever had the episode ends, if somebody had."""
+    claim, ended_at = before.claim, after.updated_at if until is None else until
+    stint = claim and Stint(
+        worker=claim.worker, episode=before.id, began_at=claim.since, ended_at=max(claim.since, ended_at)
+    )
+    return Change(episode=after, detail=detail, stint=stint)
 
 
 def may_retry(episode: Episode) -> bool:
@@ -96,7 +105,7 @@ def held(episode: Episode, at: float, reason: str) -> Change:
 def skipped(episode: Episode, at: float, reason: str) -> Change:
     """Leave it out; a worker that has it finds out at its next write."""
     moved = _move(episode, State.SKIPPED, at, reason=reason, step=None, claim=None, progress=None)
-    return Change(episode=moved, detail=reason)
+    return _let_go(episode, moved, reason)
 
 
 def delivery(episode: Episode | None, at: float) -> Delivery:
@@ -111,9 +120,11 @@ def delivery(episode: Episode | None, at: float) -> Delivery:
 def claimed(episode: Episode, worker: str, lease: Lease, at: float) -> Change:
     """A worker takes it: what is transcribed stays so, and only its review is left to do."""
     state = State.TRANSCRIBED if episode.state is State.TRANSCRIBED else State.TRANSCRIBING
-    claim = Claim(worker=worker, token=lease.token, until=lease.until)
+    claim = Claim(worker=worker, token=lease.token, since=at, until=lease.until)
     moved = _move(episode, state, at, claim=claim, attempts=episode.attempts + 1)
-    return Change(episode=moved, detail=f"taken by {worker}")
+    # Whoever had it before was last heard of when the claim was last renewed.
+    lapsed = min(at, episode.claim.until) if episode.claim else None
+    return _let_go(episode, moved, f"taken by {worker}", lapsed)
 
 
 def at_step(episode: Episode, step: Step, at: float, **artifacts: str) -> Change:
@@ -137,14 +148,14 @@ def given_back(
         failure=failure or episode.failure,
         failures=episode.failures + blamed,
     )
-    return Change(episode=moved, detail=detail)
+    return _let_go(episode, moved, detail)
 
 
 def failed(episode: Episode, step: Step, reason: str, at: float) -> Change:
     """No further try will be made by itself."""
     failure = Failure(step=step, reason=reason, at=at)
     moved = _move(episode, State.FAILED, at, step=step, failure=failure, claim=None, progress=None)
-    return Change(episode=moved, detail=reason)
+    return _let_go(episode, moved, reason)
 
 
 def transcribed(
@@ -183,7 +194,7 @@ def in_review(episode: Episode, review: Review, artifacts: dict[str, str], at: f
         progress=None,
         failure=None,
     )
-    return Change(episode=moved, detail=review.url)
+    return _let_go(episode, moved, review.url)
 
 
 def concluded(episode: Episode, review: Review, at: float) -> Change:
@@ -191,4 +202,4 @@ def concluded(episode: Episode, review: Review, at: float) -> Change:
     merged = review.state is ReviewState.MERGED
     state = State.PUBLISHED if merged else State.REJECTED
     moved = _move(episode, state, at, review=review, step=None, claim=None, progress=None, failure=None)
-    return Change(episode=moved, detail="merged" if merged else "closed without merging")
+    return _let_go(episode, moved, "merged" if merged else "closed without merging")

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 
+from pipeline.budget import Spending
+from pipeline.dispatch import budget_hold
 from pipeline.errors import ConfigError
 from pipeline.model import Episode, Instance, Market, QueueDepth, State, Task
 from pipeline.ports import ArtifactStore, Fleet, JobQueue, Ledger
 from pipeline.scaling import Hold, Policy, holds
+from pipeline.tariff import month_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +28,7 @@ class EpisodeRow:
     attempts: int
     duration_s: float | None
     error: str | None
-    cost_usd: float
+    cost_usd: Decimal
     review_url: str | None
     artifacts: dict[str, str]
 
@@ -61,6 +65,16 @@ class OpenReview:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MonthCost:
+    """What this month cost until now; nothing where the machine is the user's own."""
+
+    month: str
+    usd: Decimal = Decimal(0)
+    running_usd: Decimal = Decimal(0)  #: of that, by instances that are not billed yet
+    budget_usd: Decimal | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Status:
     """Everything on one page; the keys of `status --json`."""
 
@@ -71,13 +85,21 @@ class Status:
     instances: list[Instance]
     holds: list[Hold]  #: why no workers are started just now
     reviews: list[OpenReview]
-    cost: dict[str, float]
+    cost: MonthCost
 
 
 def read_status(
-    ledger: Ledger, queue: JobQueue, fleet: Fleet, at: float, policy: Policy | None = None
+    ledger: Ledger,
+    queue: JobQueue,
+    fleet: Fleet,
+    at: float,
+    policy: Policy | None = None,
+    spending: Spending | None = None,
+    *,
+    held: bool = False,
 ) -> Status:
-    """The state of everything at one time; with the policy of an engine that starts workers itself."""
+    """The state of everything at one time; with the policy of an engine that starts workers itself, what
+    it spent where that is anything, and whether its budget is used up."""
     recent = fleet.recent()
     working = {
         episode.claim.worker: episode
@@ -91,9 +113,22 @@ def read_status(
         episodes=ledger.counts(),
         tasks=[_running(task, working.get(task.id)) for task in recent if task.live],
         instances=fleet.instances(),
-        holds=list(holds(recent, policy, at)) if policy else [],
+        holds=[
+            *(holds(recent, policy, at) if policy else ()),
+            *(budget_hold(ledger.budget(month_of(at))) if held else ()),
+        ],
         reviews=reviews_in(ledger),
-        cost={"usd": 0.0},  # the embedded engine's machine is the user's own
+        cost=month_cost(spending) if spending else MonthCost(month=month_of(at)),
+    )
+
+
+def month_cost(spending: Spending) -> MonthCost:
+    """As people are told of it."""
+    return MonthCost(
+        month=spending.month,
+        usd=spending.so_far_usd,
+        running_usd=spending.running_usd,
+        budget_usd=spending.limit_usd or None,
     )
 
 
@@ -115,7 +150,7 @@ def episode_row(episode: Episode, artifacts: ArtifactStore) -> EpisodeRow:
         attempts=episode.attempts,
         duration_s=episode.duration_s,
         error=episode.failure.reason if episode.failure else None,
-        cost_usd=0.0,
+        cost_usd=sum(episode.charges.values(), Decimal(0)),
         review_url=episode.review.url if episode.review and episode.review.url else None,
         artifacts={name: artifacts.place(key) for name, key in episode.artifacts.items()},
     )

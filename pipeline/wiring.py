@@ -20,10 +20,12 @@ from pipeline.adapters.files import FileStore
 from pipeline.adapters.github import GitHub
 from pipeline.adapters.local_fleet import LocalFleet, new_task_id, only_one
 from pipeline.adapters.local_git import LocalGit
+from pipeline.adapters.remembered import RememberedPrices
 from pipeline.adapters.sqlite import Database, SqliteLedger, SqliteQueue
 from pipeline.config import Config, load
-from pipeline.deployment import ARTIFACTS, HOW_TO_INSTALL, deployment
+from pipeline.deployment import ARTIFACTS, DEFAULT_REGION, HOW_TO_INSTALL, deployment
 from pipeline.errors import ConfigError
+from pipeline.listed import Listed
 from pipeline.model import Episode, FeedState, Proposal, Review
 from pipeline.ports import (
     ArtifactStore,
@@ -34,6 +36,7 @@ from pipeline.ports import (
     Fleet,
     JobQueue,
     Ledger,
+    PriceList,
     ReviewStatus,
 )
 from pipeline.queueing import Tended, tend
@@ -44,13 +47,16 @@ if TYPE_CHECKING:
     from pipeline.adapters.aws.machines import Machines
     from pipeline.adapters.aws.rows import Rows
     from pipeline.adapters.http import Http
-    from pipeline.dispatch import Dispatched
+    from pipeline.budget import Spending
+    from pipeline.dispatch import Budget, Dispatched
     from pipeline.publishing import Publisher
+    from pipeline.settling import Books, Settled
     from pipeline.status import Status
 
 # A job whose worker is killed or restarted comes back so often: what fails with an error is given up
 # much sooner, by `max_attempts`, so this only ends a job that takes every worker down with it.
 _MAX_RECEIVES = 20
+_PRICES = "prices.json"  # what was asked for lately, in the data folder
 _LONG_POLL_S = 20  # what SQS allows; an idle worker asks three times a minute
 
 
@@ -83,13 +89,13 @@ class CodeHosts:
 class Engine(ABC):
     """Every port with the adapter that the config asks for. Nothing is opened before it is used."""
 
-    clock: Clock = staticmethod(time.time)
     linger_s: float | None = None
     """A worker that drains ends when it found nothing for so long; None: when no other works either."""
 
     def __init__(self, config: Config, config_file: Path) -> None:
         self.config = config
         self.config_file = config_file
+        self.clock: Clock = time.time
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -134,13 +140,45 @@ class Engine(ABC):
 
         if self.policy is None:
             return None
-        return dispatch(self.ledger, self.queue, self.fleet, self.policy, self.clock)
+        return dispatch(self.ledger, self.queue, self.fleet, self.policy, self.clock, self._budget())
 
     def status(self) -> Status:
         """What is going on."""
         from pipeline.status import read_status
 
-        return read_status(self.ledger, self.queue, self.fleet, self.clock(), self.policy)
+        return read_status(
+            self.ledger, self.queue, self.fleet, self.clock(), self.policy, self.spending(), held=self.held()
+        )
+
+    @cached_property
+    def books(self) -> Books | None:
+        """What bills are made of; None where nothing is paid for."""
+        return self._make_books()
+
+    def settle(self) -> Settled | None:
+        """Bill what ended."""
+        from pipeline.settling import settle
+
+        return settle(self.books) if self.books else None
+
+    def spending(self) -> Spending | None:
+        """What this month cost until now."""
+        from pipeline.settling import spending
+
+        return spending(self.books) if self.books else None
+
+    def held(self) -> bool:
+        """Whether the month's budget is used up, so that workers take no new job."""
+        return False
+
+    @cached_property
+    def prices(self) -> PriceList:
+        """What instances cost in the config's region, or in that which most prices are quoted for."""
+        return self._make_prices(self.config.aws.region if self.config.aws else DEFAULT_REGION)
+
+    def poller_log(self) -> list[str] | None:
+        """The last lines of whoever polls by the clock, oldest first; None where that is the user's cron."""
+        return None
 
     def tend(self) -> Tended:
         """Put right what interrupted processes left undone."""
@@ -187,6 +225,15 @@ class Engine(ABC):
 
     def _policy(self) -> Policy | None:
         return None
+
+    def _budget(self) -> Budget | None:
+        return None
+
+    def _make_books(self) -> Books | None:
+        return None
+
+    def _make_prices(self, region: str) -> PriceList:
+        return RememberedPrices(None, region, self.config.data_dir / _PRICES, self.clock)
 
     @abstractmethod
     def _make_ledger(self) -> Ledger: ...
@@ -338,6 +385,57 @@ class AwsEngine(Engine):
             drain_s=self.aws.drain_min * 60.0,
             patience_s=self.aws.patience_s,
         )
+
+    def held(self) -> bool:
+        if not self._limited:
+            return False
+        from pipeline.budget import is_held
+        from pipeline.tariff import month_of
+
+        return is_held(self.ledger.budget(month_of(self.clock())))
+
+    def poller_log(self) -> list[str]:
+        clients = self.clients
+        from pipeline.adapters.aws.logs import written
+
+        return written(clients.logs(), self.names.poller_log, self.clock())
+
+    def _make_books(self) -> Books:
+        rows = self._rows
+        from pipeline.adapters.aws.fleet_records import FleetRecords
+        from pipeline.settling import Books
+
+        return Books(
+            ledger=self.ledger,
+            meter=FleetRecords(rows),
+            prices=self.prices,
+            service_price=Listed(self.aws.region).service,
+            aws=self.aws,
+            lease_s=self.config.worker.lease_s,
+            clock=self.clock,
+        )
+
+    @property
+    def _limited(self) -> bool:
+        """Whether dispatch keeps to a budget; a service's workers are not for it to start."""
+        return self.aws.budget_usd > 0 and self.aws.dispatch == "tasks"
+
+    def _budget(self) -> Budget | None:
+        books = self.books
+        if not self._limited or books is None:
+            return None
+        from pipeline.dispatch import Budget
+        from pipeline.settling import spending
+
+        tail_s = self.aws.linger_s + max(0.0, self.aws.scale_in_after_s)
+        return Budget(spending=lambda: spending(books), tail_s=tail_s)
+
+    def _make_prices(self, region: str) -> PriceList:
+        clients = self.clients
+        from pipeline.adapters.aws.prices import Prices
+
+        live = Prices(clients.prices(), clients.ec2(), region, self.clock)
+        return RememberedPrices(live, region, self.config.data_dir / _PRICES, self.clock)
 
     @cached_property
     def bucket(self) -> str:

@@ -55,8 +55,10 @@ def an_episode(id: str = "show-1", **fields: Any) -> Episode:
     return Episode(id=id, **facts)
 
 
-def a_claim(token: str = "t1", worker: str = "worker-1", until: float = NOW + 60) -> Claim:
-    return Claim(worker=worker, token=token, until=until)
+def a_claim(
+    token: str = "t1", worker: str = "worker-1", since: float = NOW, until: float = NOW + 60
+) -> Claim:
+    return Claim(worker=worker, token=token, since=since, until=until)
 
 
 def a_lease(episode_id: str = "show-1", token: str = "t1", until: float = NOW + 60) -> Lease:

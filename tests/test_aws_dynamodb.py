@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -12,11 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import states
-from pipeline.adapters.aws.records import key, sort_at
+from pipeline.adapters.aws.records import bill_writes, key, sort_at
+from pipeline.adapters.aws.rows import Rows
 from pipeline.errors import Conflict, StorageError
-from pipeline.model import Alias, FeedState, State
+from pipeline.model import Alias, Bill, FeedState, State
 from pipeline.ports import Ledger
-from tests.aws_site import Obstacle, dynamo_ledger, name_for
+from tests.aws_site import Obstacle, clients, dynamo_ledger, name_for
 from tests.builders import NOW, a_change, a_claim, an_episode, some_progress
 from tests.scenes import after, claimed, now, queued
 
@@ -178,3 +180,12 @@ def test_times_sort_as_they_follow(one: float, other: float) -> None:
         assert (first < second) is (one < other)
     else:
         assert (first == second) or (first < second) is (one < other)
+
+
+def test_a_months_bill_may_be_of_very_many_episodes(ledger: Ledger, table: str) -> None:
+    """DynamoDB keeps 400 KB at most; these come to 700 as they are."""
+    rng = Random(1)
+    work_s = {f"some-show-{rng.getrandbits(40):010x}": rng.uniform(0, 900) for _ in range(15_000)}
+    bill = Bill(id="standing-2026-10", began_at=NOW, ended_at=NOW + 60, items=(), work_s=work_s)
+    Rows(clients().dynamodb(), table).write(bill_writes(table, bill))
+    assert ledger.bills() == [bill]

@@ -76,7 +76,7 @@ def test_every_time_that_a_cost_needs_is_kept(deployed: DeployedSite) -> None:
     assert moments == sorted(moments, key=lambda moment: moment or 0)
     assert (kept.id, kept.market, kept.type, kept.exit_code) == (task.id, SPOT, "g6.xlarge", 0)
     assert kept.zone.startswith("us-east-1")
-    (machine,) = deployed.records().instances()
+    (machine,) = deployed.records().unbilled()
     assert (machine.id, machine.type, machine.market) == (kept.instance, "g6.xlarge", SPOT)
     assert asked_at <= (machine.launched_at or 0) <= (kept.started_at or 0)
     assert (kept.stopped_at or 0) < (machine.ended_at or 0) < clock() - 3600

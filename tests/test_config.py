@@ -179,7 +179,7 @@ def test_the_engine_on_aws_needs_no_more_than_a_region(tmp_path: Path) -> None:
         (AWS + "instance_types = []", "names none"),
         (AWS + 'instance_types = ["g6.xlarge", "g6.xlarge", "g6.xlarge"]', "3 or more"),
         (AWS + 'notify = "me"', "must be an e-mail address"),
-        (AWS + "budget_usd = 20", "set notify"),
+        (AWS + "[aws.savings]\ndiscount = 30", "at most 1"),
         (AWS + "budget_usd = inf", "at most 1000000"),
         (AWS + 'image = "my image"', "without spaces"),
         (AWS + '[aws.tags]\n"aws:x" = "1"', "not for people to set"),

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from pipeline import states
-from pipeline.dispatch import Dispatched, dispatch
-from pipeline.model import Market, State
-from pipeline.queueing import relay
+from pipeline.adapters.aws.dynamodb import DynamoLedger
+from pipeline.budget import Spending, is_held
+from pipeline.dispatch import Budget, Dispatched, dispatch, release_budget
+from pipeline.model import BudgetState, Market, State
+from pipeline.queueing import relay, skip
 from pipeline.scaling import Policy, Work
+from pipeline.tariff import month_span
 from tests.builders import a_change, an_episode
 from tests.deployed_site import DeployedSite
 
@@ -30,8 +35,20 @@ def queue_up(site: DeployedSite, count: int, duration_s: float = 3600.0) -> None
     relay(ledger, site.queue())
 
 
-def tick(site: DeployedSite, policy: Policy = POLICY) -> Dispatched:
-    return dispatch(site.ledger(), site.queue(), site.fleet(), policy, site.clock)
+def tick(site: DeployedSite, policy: Policy = POLICY, budget: Budget | None = None) -> Dispatched:
+    return dispatch(site.ledger(), site.queue(), site.fleet(), policy, site.clock, budget)
+
+
+def ten_dollars(spent: str) -> Budget:
+    """Of which so much is spent; a minute of an instance costs 1.5 cents."""
+    month = Spending(
+        month="2026-05",
+        limit_usd=Decimal(10),
+        spent_usd=Decimal(spent),
+        running_usd=Decimal(0),
+        hour_usd=Decimal("0.90"),
+    )
+    return Budget(spending=lambda: month, tail_s=60)
 
 
 def later(site: DeployedSite, ticks: int, policy: Policy = POLICY) -> list[Dispatched]:
@@ -146,3 +163,71 @@ def test_the_queue_tells_how_many_wait_beyond_those_that_are_looked_at(
     monkeypatch.setattr("pipeline.dispatch._SAMPLE", 5)
     queue_up(deployed, 8, duration_s=100.0)
     assert tick(deployed).work == Work(jobs=8, audio_s=800.0)
+
+
+def test_no_new_work_is_begun_beyond_the_budget_until_a_person_says_so(deployed: DeployedSite) -> None:
+    queue_up(deployed, 1)
+    (hold,) = tick(deployed, budget=ten_dollars("9.95")).holds
+    assert hold.market is None
+    assert hold.why.startswith("the budget of 2026-05: US$ 9.95 of 10.00 is spent")
+    assert hold.until == month_span("2026-05")[1]
+    assert deployed.account.ecs.asked("RunTask") == []
+    held = deployed.ledger().budget("2026-05")
+    assert (held.held, held.held_at) == (hold.why, deployed.clock())
+    deployed.clock.go_on(60)
+    release_budget(deployed.ledger(), deployed.clock)
+    released = tick(deployed, budget=ten_dollars("9.95"))
+    assert (len(released.started), released.holds) == (1, ())
+
+
+def test_people_are_told_once_of_each_share_that_is_spent(deployed: DeployedSite) -> None:
+    queue_up(deployed, 1)
+    said = [tick(deployed, budget=ten_dollars(spent)).warning for spent in ("4", "6", "7", "8.5", "6", "8.6")]
+    assert said == [
+        "",
+        "more than 50 % of the budget of 2026-05 is spent: US$ 6.00 of 10.00",
+        "",
+        "more than 80 % of the budget of 2026-05 is spent: US$ 8.50 of 10.00",
+        "",
+        "",
+    ]
+
+
+def test_a_budget_that_is_raised_holds_no_longer(deployed: DeployedSite) -> None:
+    queue_up(deployed, 1)
+    tick(deployed, budget=ten_dollars("9.95"))
+    assert len(tick(deployed, budget=ten_dollars("1")).started) == 1
+    assert deployed.ledger().budget("2026-05").held == ""
+
+
+def test_as_many_workers_are_started_as_can_be_paid(deployed: DeployedSite) -> None:
+    """Four minutes to start, three of work on an hour of audio, one at the end: 12 cents each."""
+    queue_up(deployed, 100)
+    assert len(tick(deployed, budget=ten_dollars("9.70")).started) == 2
+
+
+def test_a_release_at_the_same_moment_is_not_lost(
+    deployed: DeployedSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep = DynamoLedger.keep_budget
+
+    def releasing(ledger: DynamoLedger, state: BudgetState, before: BudgetState) -> None:
+        if state.held:
+            monkeypatch.setattr(DynamoLedger, "keep_budget", keep)
+            release_budget(deployed.ledger(), deployed.clock)
+        keep(ledger, state, before)
+
+    monkeypatch.setattr(DynamoLedger, "keep_budget", releasing)
+    queue_up(deployed, 1)
+    told = tick(deployed, budget=ten_dollars("9.95"))
+    assert (len(told.started), told.holds) == (1, ())
+    assert deployed.ledger().budget("2026-05").released_at == deployed.clock()
+
+
+def test_nothing_is_held_where_nothing_waits_any_more(deployed: DeployedSite) -> None:
+    queue_up(deployed, 1)
+    tick(deployed, budget=ten_dollars("9.95"))
+    (episode,) = deployed.ledger().episodes()
+    skip(deployed.ledger(), deployed.queue(), deployed.clock, episode)
+    assert tick(deployed, budget=ten_dollars("9.95")).holds == ()
+    assert not is_held(deployed.ledger().budget("2026-05"))

@@ -9,7 +9,8 @@ import sys
 import time
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,8 +24,9 @@ from pipeline.adapters.aws.facts import SPOT_ROLE, InstanceType
 from pipeline.config import Aws, load
 from pipeline.doctor import Finding
 from pipeline.errors import StorageError
-from pipeline.model import FeedState, Market, Price
+from pipeline.model import Bill, BillItem, BudgetState, FeedState, Market, Price
 from pipeline.queueing import relay
+from pipeline.tariff import month_of
 from pipeline.wiring import AwsEngine
 from tests.aws_site import Obstacle, clients, serving
 from tests.deployed_site import DeployedSite
@@ -493,16 +495,41 @@ def test_who_may_not_look_at_roles_is_warned(clinic: Clinic, aws_at: Callable[[s
 def test_prices_of_every_type(clinic: Clinic) -> None:
     found = list(doctor_aws.prices(clinic.engine()))
     assert [each.state for each in found] == ["ok", "ok", "ok"]
-    assert found[2].found == "g6.xlarge: on-demand $0.80 + fee $0.06, spot $1e-05 an hour"
+    assert found[2].found == "g6.xlarge: on-demand $0.80 + fee $0.06, spot $0.00001 an hour"
     found = list(doctor_aws.prices(clinic.engine('market = "on-demand"')))
     assert found[0].found == "g4dn.xlarge: on-demand $0.53 + fee $0.04 an hour"
 
 
-def test_prices_in_words() -> None:
-    def price(usd: float) -> Price:
-        return Price(usd=usd, source="", at=0)
+@pytest.mark.parametrize(
+    ("limit", "state", "words"),
+    [("1000", "ok", "of 1000.00 spent in"), ("0.6", "warning", "%)"), ("0.01", "failed", "no new work")],
+)
+def test_what_is_left_of_the_budget(clinic: Clinic, limit: str, state: str, words: str) -> None:
+    """Half a dollar was paid for an instance a minute ago."""
+    engine = clinic.engine(f"budget_usd = {limit}")
+    paid = BillItem(
+        what="instance",
+        quantity=Decimal(1),
+        price=Price(usd=Decimal("0.5"), source="a list", at=0.0),
+        usd=Decimal("0.5"),
+    )
+    now = engine.clock()
+    bill = Bill(id="i-1", began_at=now - 60, ended_at=now - 1, items=(paid,), work_s={}, type="g6.xlarge")
+    engine.ledger.enter(bill)
+    if state == "failed":
+        open_ = BudgetState(month=month_of(now))
+        engine.ledger.keep_budget(replace(open_, held="it is spent"), open_)
+    finding = only(doctor_aws.budget(engine))
+    assert finding.state == state
+    assert words in finding.found
+    assert list(doctor_aws.budget(clinic.engine())) == []
 
-    said = doctor_aws.price_in_words("g6.xlarge", price(0.8048), None, price(0.31), spot=True)
+
+def test_prices_in_words() -> None:
+    def price(usd: str) -> Price:
+        return Price(usd=Decimal(usd), source="", at=0)
+
+    said = doctor_aws.price_in_words("g6.xlarge", price("0.8048"), None, price("0.31"), spot=True)
     assert said == "g6.xlarge: on-demand $0.80 + fee unknown, spot $0.31 an hour"
 
 

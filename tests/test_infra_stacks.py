@@ -15,6 +15,7 @@ from pipeline.adapters.aws.records import events_of
 from pipeline.adapters.aws.secrets import UNSET
 from pipeline.adapters.aws.table import definition
 from pipeline.deployment import ARTIFACTS, INBOX
+from pipeline.tariff import ALARMS, ENDPOINTS, SERVICE_ALARMS, ZONES
 from tests.infra_site import KINDS, Site, Template, text
 
 
@@ -290,7 +291,7 @@ def test_the_announcer_hears_of_new_lines_of_histories_alone(infra_site: Site) -
 def test_people_hear_of_what_needs_them(infra_site: Site) -> None:
     stack, quiet = infra_site.stack("all-of-it-twenty-four-ch"), infra_site.stack()
     alarms = stack.all("CloudWatch::Alarm")
-    assert len(alarms) == 5
+    assert len(alarms) == ALARMS
     assert all(alarm["AlarmActions"] and alarm["AlarmDescription"] for alarm in alarms)
     silent = [alarm for alarm in alarms if alarm["TreatMissingData"] == "breaching"]
     assert [(alarm["MetricName"], alarm["Period"], alarm["Threshold"]) for alarm in silent] == [
@@ -307,6 +308,17 @@ def test_people_hear_of_what_needs_them(infra_site: Site) -> None:
     assert quiet.all("Budgets::Budget") == quiet.all("SNS::Subscription") == []
 
 
+def test_what_stands_is_what_costs_are_reckoned_with(infra_site: Site) -> None:
+    assert len(infra_site.stack("service").all("CloudWatch::Alarm")) == ALARMS + SERVICE_ALARMS
+    interfaces = [
+        each
+        for each in infra_site.stack("endpoints").all("EC2::VPCEndpoint")
+        if each["VpcEndpointType"] == "Interface"
+    ]
+    assert [len(each["SubnetIds"]) for each in interfaces] == [ZONES] * ENDPOINTS
+    assert len(infra_site.data().all("SecretsManager::Secret")) == 1
+
+
 def test_alarms_and_budgets_may_publish(infra_site: Site) -> None:
     policy = infra_site.stack().one("SNS::TopicPolicy")["PolicyDocument"]["Statement"]
     (allowed,) = [statement for statement in policy if statement["Effect"] == "Allow"]
@@ -317,6 +329,7 @@ def test_alarms_and_budgets_may_publish(infra_site: Site) -> None:
 
 # Actions that AWS limits to no resource; those of ECS are limited to a cluster by a condition.
 UNLIMITED = {
+    "pricing:GetProducts",
     "ecs:DescribeCapacityProviders",
     "dynamodb:ListStreams",
     "ec2:DescribeInstances",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 import pytest
@@ -13,15 +14,19 @@ import pytest
 from pipeline import lambdas, states
 from pipeline.adapters.aws.inbox import REFUSED, InboxAudio
 from pipeline.deployment import EVENT_SOURCE
+from pipeline.dispatch import release_budget
 from pipeline.errors import StorageError
 from pipeline.formats import transcript_json
 from pipeline.handle import Handle
-from pipeline.model import Event, State
+from pipeline.model import BudgetState, Event, State
+from pipeline.tariff import month_of
 from pipeline.wiring import AwsEngine
 from tests.builders import a_transcript
 from tests.deployed_site import DeployedSite
 from tests.fakes.github import FakeGitHub
 from tests.web import serving_folder
+from worker.run import Worked, work
+from worker.watching import LogWatch
 
 CONFIG = """
 engine = "aws"
@@ -29,6 +34,7 @@ engine = "aws"
 region = "us-east-1"
 name = "{name}"
 linger_s = 1
+budget_usd = 5
 [[feed]]
 name = "show"
 url = "{address}/feed.xml"
@@ -135,6 +141,53 @@ def test_a_turn_of_the_clock_frees_the_job_of_a_worker_that_was_killed(
     lambdas.handle({"do": "dispatch"})
     assert at.ledger.counts() == {State.QUEUED: 1}
     assert at.queue.lease(60)
+
+
+def test_a_turn_of_the_clock_bills_what_ended(
+    at: AwsEngine, deployed: DeployedSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(at, "clock", deployed.clock)
+    lambdas.handle({"do": "poll"})
+    (task,) = at.fleet.tasks()
+    deployed.clock.go_on(300)
+    lambdas.handle({"do": "dispatch"})
+    deployed.account.ecs.end(task.id, exit_code=0)
+    for _ in range(5):
+        deployed.clock.go_on(200)
+        lambdas.handle({"do": "dispatch"})
+    (bill, *_) = at.ledger.bills()
+    assert bill.usd > 0
+    now = at.spending()
+    assert now
+    assert now.spent_usd > bill.usd  # and what stands there all the time
+
+
+def test_a_bill_that_can_not_be_made_keeps_nothing_else_from_being_done(
+    at: AwsEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing() -> None:
+        raise StorageError("no bills today")
+
+    monkeypatch.setattr(at, "settle", failing)
+    assert lambdas.handle({"do": "dispatch"}) == {"done": None}
+
+
+def test_workers_take_nothing_more_when_the_budget_is_used_up(at: AwsEngine) -> None:
+    lambdas.poll(at)
+    open_ = BudgetState(month=month_of(at.clock()))
+    at.ledger.keep_budget(replace(open_, held="it is spent", held_at=at.clock()), open_)
+    (hold,) = at.status().holds
+    assert hold.why == "it is spent"
+    worked = work(at, never, task_id="w-1", drain=True, watch=LogWatch())
+    assert worked == Worked(well=True, jobs=0, told_to_end=True)
+    assert at.ledger.counts() == {State.QUEUED: 1}
+    release_budget(at.ledger, at.clock)
+    assert not at.held()
+    assert at.status().holds == []
+
+
+def never(*_: object, **__: object) -> NoReturn:
+    raise AssertionError("there was nothing to transcribe")
 
 
 def test_merged_reviews_are_noticed(at: AwsEngine, hub: FakeGitHub) -> None:

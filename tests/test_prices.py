@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -30,6 +32,21 @@ def history(rows: list[tuple[str, str, str]], token: str = "") -> bytes:
         f"<spotPriceHistorySet>{items}</spotPriceHistorySet><nextToken>{token}</nextToken>"
         "</DescribeSpotPriceHistoryResponse>"
     ).encode()
+
+
+class SpotMarket:
+    """An EC2 that knows when prices changed: tells those in effect at a time, and what was set since."""
+
+    def __init__(self, changes: list[tuple[str, str, str]]) -> None:
+        self._changes = sorted(changes, key=lambda change: change[1])
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        asked = parse_qs(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])).decode())
+        since, until = (asked[name][0].removeprefix("2026-05-28T")[:5] for name in ("StartTime", "EndTime"))
+        in_effect = {zone: (zone, at, usd) for zone, at, usd in self._changes if at <= since}
+        within = [change for change in self._changes if since < change[1] <= until]
+        start_response("200 OK", [])
+        return [history([*in_effect.values(), *within])]
 
 
 @pytest.fixture
@@ -61,7 +78,7 @@ def test_an_instance_and_its_fee_are_found_among_their_variants(
     assert on_demand
     assert fee
     assert on_demand.usd == ON_DEMAND_USD[kind]
-    assert fee.usd == pytest.approx(ON_DEMAND_USD[kind] * FEE)
+    assert fee.usd == ON_DEMAND_USD[kind] * FEE
     assert on_demand.at == fee.at == NOW
     assert on_demand.source != fee.source
 
@@ -74,21 +91,21 @@ def test_the_fee_of_a_type_is_not_that_of_one_whose_name_ends_alike(
             "AmazonECS",
             "Compute",
             f"SKU{number}",
-            usd,
+            Decimal(usd),
             operation="ECSManagedInstancesUsage",
             usagetype=f"EUW1-ECS-Managed-Instances:{usage}",
         )
         for number, (usage, usd) in enumerate(
             [
-                ("gr6.xlarge-management-hours", 9.0),
-                ("g6.xlarge-management-hours-extra", 8.0),
-                ("g6.xlarge-management-hours", 0.06),
+                ("gr6.xlarge-management-hours", "9"),
+                ("g6.xlarge-management-hours-extra", "8"),
+                ("g6.xlarge-management-hours", "0.06"),
             ]
         )
     ]
     fee = prices(clock).fee("g6.xlarge")
     assert fee is not None
-    assert fee.usd == 0.06
+    assert fee.usd == Decimal("0.06")
     assert prices(clock).fee("6.xlarge") is None
 
 
@@ -99,7 +116,7 @@ def test_the_list_is_asked_for_no_more_than_is_wanted(account: Account, clock: F
             "AmazonECS",
             "Compute",
             f"MORE{number}",
-            1.0,
+            Decimal(1),
             operation="ECSManagedInstancesUsage",
             usagetype=f"USE1-ECS-Managed-Instances:m{number}.large-management-hours",
         )
@@ -114,7 +131,7 @@ def test_all_pages_are_read(account: Account, clock: FakeClock) -> None:
     """The right entry may come after many that cost nothing."""
     wanted = {"instanceType": "g6.xlarge", "operatingSystem": "Linux", "tenancy": "Shared"}
     free: list[Any] = [
-        product("AmazonEC2", "x", f"F{n}", 0.0, preInstalledSw="NA", capacitystatus="Used", **wanted)
+        product("AmazonEC2", "x", f"F{n}", Decimal(0), preInstalledSw="NA", capacitystatus="Used", **wanted)
         for n in range(150)
     ]
     account.prices.products = free + account.prices.products
@@ -141,7 +158,7 @@ def test_the_spot_price_is_the_cheapest_zones(
         )
         price = prices(clock).spot("g6.xlarge")
     assert price is not None
-    assert (price.usd, price.at) == (0.3, NOW)
+    assert (price.usd, price.at) == (Decimal("0.3"), NOW)
     assert "us-east-1b" in price.source
 
 
@@ -153,7 +170,35 @@ def test_of_a_zones_spot_prices_the_last_counts(
         obstacle.answer("POST", 200, history(rows))
         price = prices(clock).spot("g6.xlarge")
     assert price is not None
-    assert price.usd == 0.4
+    assert price.usd == Decimal("0.4")
+
+
+@pytest.mark.parametrize(
+    ("ago_s", "zone", "usd"),
+    [
+        (0, "us-east-1a", "0.40"),
+        (0, "us-east-1b", "0.45"),
+        (0, "", "0.40"),
+        (90 * 60, "us-east-1a", "0.50"),
+        (90 * 60, "us-east-1b", "0.45"),
+        (90 * 60, "", "0.45"),
+    ],
+)
+def test_a_spot_price_is_of_a_time_and_a_zone(
+    clock: FakeClock, aws_at: Callable[[str], None], ago_s: float, zone: str, usd: str
+) -> None:
+    changes = [
+        ("us-east-1a", "20:00", "0.40"),
+        ("us-east-1a", "17:00", "0.50"),
+        ("us-east-1b", "18:00", "0.45"),
+    ]
+    with serving(SpotMarket(changes)) as url:
+        aws_at(url)
+        price = prices(clock).spot("g6.xlarge", zone, NOW - ago_s if ago_s else None)
+        assert prices(clock).spot("g6.xlarge", "us-east-1f") is None
+    assert price is not None
+    assert (price.usd, price.at) == (Decimal(usd), NOW - ago_s)
+    assert zone in price.source
 
 
 def test_an_empty_page_of_spot_prices_is_not_the_last(
@@ -164,7 +209,7 @@ def test_an_empty_page_of_spot_prices_is_not_the_last(
         obstacle.answer("POST", 200, history([("us-east-1a", "20:00", "0.31")]))
         price = prices(clock).spot("g6.xlarge")
     assert price is not None
-    assert price.usd == 0.31
+    assert price.usd == Decimal("0.31")
 
 
 def test_a_spot_price_of_the_region(account: Account, clock: FakeClock) -> None:

@@ -195,7 +195,7 @@ def test_a_refusal_is_said_plainly(reason: str, words: str) -> None:
 
 def test_work_is_what_waits_and_what_the_fleet_has_left() -> None:
     waiting = [an_episode("a", duration_s=1000.0), an_episode("b", duration_s=None)]
-    claim = Claim(worker="t1", token="x", until=NOW)
+    claim = Claim(worker="t1", token="x", since=NOW - 900, until=NOW)
     halfway = Progress(done_s=400.0, total_s=1000.0, speed=9.0, at=NOW)
     ours = an_episode("c", state=State.TRANSCRIBING, duration_s=1000.0, claim=claim, progress=halfway)
     theirs = replace(ours, id="d", claim=replace(claim, worker="laptop-1"))
@@ -208,14 +208,14 @@ def test_work_is_what_waits_and_what_the_fleet_has_left() -> None:
 
 
 def test_what_a_worker_elsewhere_let_go_of_is_work_again() -> None:
-    claim = Claim(worker="laptop-1", token="x", until=NOW)
+    claim = Claim(worker="laptop-1", token="x", since=NOW - 900, until=NOW)
     left = an_episode("a", state=State.TRANSCRIBING, duration_s=1000.0, claim=claim)
     assert work_left([], [left], [], NOW + 100) == Work()
     assert work_left([], [left], [], NOW + 130) == Work(jobs=1, audio_s=1000)
 
 
 def test_nothing_is_expected_of_a_worker_that_is_stuck() -> None:
-    claim = Claim(worker="t1", token="x", until=NOW - 600)
+    claim = Claim(worker="t1", token="x", since=NOW - 900, until=NOW - 600)
     held = an_episode("a", state=State.TRANSCRIBING, duration_s=3600.0, claim=claim)
     waiting = [an_episode(f"b{n}", duration_s=3600.0) for n in range(15)]
     assert decided(work_left(waiting, [held], ["t1"], NOW), running("t1", ago=9999)).start == 1

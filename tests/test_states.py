@@ -154,7 +154,7 @@ def test_a_worker_takes_an_episode_and_gives_it_back(state: State) -> None:
     taken = states.claimed(replace(anything(state), claim=None), "worker-2", a_lease(token="t2"), LATER)
     done = state is S.TRANSCRIBED
     assert taken.episode.state is (S.TRANSCRIBED if done else S.TRANSCRIBING)
-    assert taken.episode.claim == a_claim("t2", "worker-2")
+    assert taken.episode.claim == a_claim("t2", "worker-2", LATER)
     assert taken.episode.attempts == 3
     back = states.given_back(taken.episode, LATER, "stopped").episode
     assert back.state is (S.TRANSCRIBED if done else S.QUEUED)

@@ -111,7 +111,9 @@ def work(ctx: click.Context, drain: bool, jobs: int) -> None:
             with BarWatch() if bars else nullcontext(LogWatch()) as watch:
                 well = run(at, Speech(at, say, watch), task_id=None, drain=drain, watch=watch).well
     waiting = at.queue.depth().waiting if drain else 0
-    if waiting:
+    if at.held():
+        say("the month's budget is used up, so nothing new is begun: 'proofcast status' says more")
+    elif waiting:
         say(f"jobs that wait for another try: {waiting} ('proofcast work --drain' in a while)")
     if not well:
         say("not everything worked out: 'proofcast episodes' says what and why")

@@ -57,7 +57,7 @@ class Worked:
 
     well: bool  #: nothing failed
     jobs: int
-    told_to_end: bool
+    told_to_end: bool  #: by a signal, or since the month's budget is used up
 
 
 def work(engine: Engine, transcribe: Transcribe, *, task_id: str | None, drain: bool, watch: Watch) -> Worked:
@@ -101,10 +101,10 @@ def _sweep(scratch: Path) -> None:
 
 def _loop(engine: Engine, desk: Desk, drain: bool, stopping: threading.Event) -> Worked:
     _sweep(desk.scratch)
-    well, jobs = _tended(engine), 0
+    well, jobs, held = _tended(engine), 0, False
     busy_at = engine.clock()
     try:
-        while not stopping.is_set():
+        while not stopping.is_set() and not (held := engine.held()):
             outcome = work_one(desk)
             well &= outcome not in (Outcome.FAILED, Outcome.RETRY)
             if outcome is None:
@@ -118,7 +118,7 @@ def _loop(engine: Engine, desk: Desk, drain: bool, stopping: threading.Event) ->
                 busy_at = engine.clock() + (_RETRY_S if outcome is Outcome.RETRY else 0.0)
     except Stopped:
         pass
-    return Worked(well=well, jobs=jobs, told_to_end=stopping.is_set())
+    return Worked(well=well, jobs=jobs, told_to_end=stopping.is_set() or held)
 
 
 def _tended(engine: Engine) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 
 import click
 import msgspec
@@ -22,9 +23,10 @@ from pipeline.console import (
     start_workers,
     when,
 )
-from pipeline.errors import ProofcastError
+from pipeline.dispatch import release_budget
+from pipeline.errors import ConfigError, ProofcastError
 from pipeline.model import Episode, Review, State
-from pipeline.status import OpenReview, RunningTask, Status, episode_row, find_episode
+from pipeline.status import MonthCost, OpenReview, RunningTask, Status, episode_row, find_episode
 from pipeline.wiring import Engine
 
 
@@ -49,11 +51,21 @@ def _print_status(now: Status) -> None:
     click.echo(f"episodes  {counts or 'none yet: proofcast poll'}")
     for task in now.tasks:
         click.echo(f"worker    {task.id} ({_where(task)}): {_doing(task)}")
+    if now.cost.usd or now.cost.budget_usd:
+        click.echo(f"cost      {_cost(now.cost)}")
     for hold in now.holds:
         click.echo(f"hold      {one_line(held(hold))}")
     for review in now.reviews:
         opened = f", {ago(review.opened_at)}" if review.opened_at else ""
         click.echo(f"review    {one_line(review.title)}: {_place_of(review)}{opened}")
+
+
+def _cost(cost: MonthCost) -> str:
+    running = f", {cost.running_usd:.2f} of it by instances that run" if cost.running_usd else ""
+    if not cost.budget_usd:
+        return f"US$ {cost.usd:.2f} in {cost.month}{running}"
+    share = int(100 * cost.usd / cost.budget_usd)
+    return f"US$ {cost.usd:.2f} of {cost.budget_usd:.2f} in {cost.month} ({share} %){running}"
 
 
 def _where(task: RunningTask) -> str:
@@ -121,7 +133,7 @@ def show(ctx: click.Context, episode: str, as_json: bool) -> None:
     at = engine(ctx)
     found = find_episode(at.ledger, episode)
     if as_json:
-        row = msgspec.to_builtins(episode_row(found, at.artifacts))
+        row = msgspec.to_builtins(episode_row(found, at.artifacts), builtin_types=(Decimal,))
         events = msgspec.to_builtins(at.ledger.events(found.id))
         print_json({**row, "review": found.review, "events": events})
         return
@@ -200,13 +212,11 @@ def retry(ctx: click.Context, episode: tuple[str, ...], dead: bool, number: int 
 
 
 def _given_up(at: Engine) -> list[str]:
-    """The episodes whose jobs are on the dead-letter list; those that people left out stay out."""
-    letters = {letter.job.episode_id: letter for letter in at.queue.dead_letters()}
-    known = at.ledger.several(list(letters))
-    for episode_id in letters.keys() - {episode.id for episode in known}:
-        say(f"forgotten: a job of no episode that is known, {episode_id}: {letters[episode_id].reason}")
-        at.queue.forget(episode_id)
-    return [episode.id for episode in known if episode.state is State.FAILED]
+    """The failed episodes whose jobs are on the dead-letter list."""
+    found, forgotten = queueing.given_up(at.ledger, at.queue)
+    for letter in forgotten:
+        say(f"forgotten: a job of no episode that is known, {letter.job.episode_id}: {letter.reason}")
+    return [episode.id for episode in found]
 
 
 @click.command()
@@ -219,16 +229,32 @@ def skip(ctx: click.Context, episode: tuple[str, ...]) -> None:
     _each(ctx, episode, "skipped", lambda found: queueing.skip(at.ledger, at.queue, at.clock, found))
 
 
+def _release_budget(at: Engine) -> None:
+    """Raises ConfigError where there is none."""
+    aws = at.config.aws
+    if at.config.engine == "local" or aws is None or not aws.budget_usd:
+        raise ConfigError("there is no budget", "budget_usd under [aws] sets a month's, on the AWS engine")
+    released = release_budget(at.ledger, at.clock)
+    click.echo(f"{released.month}: work goes on, whatever it costs; the next month has its budget again")
+
+
 @click.command()
 @click.argument("episode", nargs=-1)
 @click.option("--feed", metavar="NAME", help="Everything held of this show.")
+@click.option("--budget", is_flag=True, help="Let this month's work go on, whatever it costs.")
 @config_option
 @click.pass_context
-def release(ctx: click.Context, episode: tuple[str, ...], feed: str | None) -> None:
+def release(ctx: click.Context, episode: tuple[str, ...], feed: str | None, budget: bool) -> None:
     """Queue EPISODEs that a poll held back because so many were new at once."""
     at = engine(ctx)
+    if not episode and not feed and not budget:
+        raise click.UsageError("name an episode, a show with --feed, or the month's --budget")
+    if budget:
+        _release_budget(at)
     if not episode and not feed:
-        raise click.UsageError("name an episode, or a show with --feed")
+        if not start_workers(at):
+            ctx.exit(1)
+        return
     held = at.ledger.episodes(state=State.HELD, feed=at.config.feed_named(feed).name) if feed else []
     _each(
         ctx,

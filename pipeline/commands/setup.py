@@ -38,6 +38,8 @@ TEMPLATE = """\
 # vtt = "static/captions/{{number}}.vtt"
 # md = "content/transcripts/{{slug}}.md"
 
+# production = false        # true, above all tables: 'proofcast tui' only reads, unless started with --write
+
 # With engine = "aws" everything runs in an AWS account (docs/deploy.md; docs/config.md has every setting):
 # [aws]
 # region = "eu-west-1"
@@ -45,7 +47,7 @@ TEMPLATE = """\
 # market = "spot-first"     # on-demand-first, spot, on-demand
 # max_workers = 4
 # notify = ""               # an e-mail address for alarms
-# budget_usd = 0            # a month's; 0: none
+# budget_usd = 0            # a month's: beyond it no new work is begun; 0: none
 """
 
 FEED = """\

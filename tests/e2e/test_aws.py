@@ -168,7 +168,7 @@ def times_are_recorded(cloud: Cloud, shown: dict[str, Any]) -> None:
     """Launch, pull, start, busy, stop: what a cost is made of."""
     records = FleetRecords(Rows(clients().dynamodb(), cloud.made.names.table))
     (task,) = records.tasks()
-    (machine,) = records.instances()
+    (machine,) = records.unbilled()
     busy = [event["at"] for event in shown["events"] if event["worker"] == task.id]
     ended = next(event["at"] for event in shown["events"] if event["state"] == "in_review")
     moments = [

@@ -18,8 +18,9 @@ from typing import Any, cast
 from urllib.parse import parse_qs
 
 from pipeline.adapters.aws.table import definition as table_definition
-from pipeline.deployment import Deployment
+from pipeline.deployment import TAG, Deployment
 from tests.aws_site import emulator
+from tests.fakes.aws_costs import FakeCosts
 from tests.fakes.aws_prices import FakePrices, FakeQuotas
 from tests.fakes.aws_service import AwsError, Json, Service, StartResponse, reply
 from tests.fakes.ecs import ACCOUNT, MARKETS, FakeEcs, Launch
@@ -67,6 +68,7 @@ class Account:
         self.ecs = FakeEcs(clock, launch, region)
         self.quotas = FakeQuotas()
         self.prices = FakePrices()
+        self.costs = FakeCosts(clock)
         self.requests: list[tuple[str, str]] = []
         self.url = ""
         self.faults: list[str] = []
@@ -74,6 +76,7 @@ class Account:
             "ecs": self.ecs,
             "servicequotas": self.quotas,
             "pricing": self.prices,
+            "ce": self.costs,
         }
         self._moto = emulator()
         self._throttled: Counter[str] = Counter()
@@ -319,7 +322,12 @@ def deploy(
     providers = {market: f"{names.name}-{market.lower().replace('_', '-')}" for market in MARKETS}
     for market, name in providers.items():
         settings["instanceLaunchTemplate"]["capacityOptionType"] = market
-        ecs.create_capacity_provider(name=name, cluster=names.cluster, managedInstancesProvider=settings)
+        ecs.create_capacity_provider(
+            name=name,
+            cluster=names.cluster,
+            managedInstancesProvider=settings,
+            tags=[{"key": TAG, "value": names.name}],
+        )
     answer = ecs.register_task_definition(**_worker(names, environment or {}))
     return Deployed(
         names, bucket, queue_url, dead_url, answer["taskDefinition"]["taskDefinitionArn"], providers
@@ -339,6 +347,7 @@ def _instances(types: tuple[str, ...], scale_in_after_s: int | None) -> Json:
     return {
         "infrastructureRoleArn": role,
         "infrastructureOptimization": optimization,
+        "propagateTags": "CAPACITY_PROVIDER",
         "instanceLaunchTemplate": {
             "ec2InstanceProfileArn": f"arn:aws:iam::{ACCOUNT}:instance-profile/ecsInstanceRole",
             "networkConfiguration": {"subnets": ["subnet-1", "subnet-2"], "securityGroups": ["sg-1"]},

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from tests.fakes.aws_service import AwsError, Json, Service, invalid, page
 
 ON_DEMAND_G, SPOT_G = "L-DB2E81BA", "L-3819A6DF"
-ON_DEMAND_USD = {"g4dn.xlarge": 0.526, "g5.xlarge": 1.006, "g6.xlarge": 0.8048}
-FEE = 0.078  #: of the on-demand price, for instances of the G families
+ON_DEMAND_USD = {
+    "g4dn.xlarge": Decimal("0.526"),
+    "g5.xlarge": Decimal("1.006"),
+    "g6.xlarge": Decimal("0.8048"),
+}
+FEE = Decimal("0.078")  #: of the on-demand price, for instances of the G families
 
 
 class FakeQuotas(Service):
@@ -54,7 +59,7 @@ class FakeQuotas(Service):
         }
 
 
-def product(service: str, family: str, sku: str, usd: float, unit: str = "Hrs", **attributes: str) -> Json:
+def product(service: str, family: str, sku: str, usd: Decimal, unit: str = "Hrs", **attributes: str) -> Json:
     """One entry of the price list, with its price on demand."""
     term, rate = f"{sku}.JRTCKXETXF", f"{sku}.JRTCKXETXF.6YS6EN2CT7"
     dimension: Json = {
@@ -99,19 +104,19 @@ def _instances() -> list[Json]:
         "preInstalledSw": "NA",
         "capacitystatus": "Used",
     }
-    variants: list[tuple[dict[str, str], float]] = [
-        ({}, 1.0),
-        ({"operatingSystem": "Windows"}, 1.35),
-        ({"tenancy": "Dedicated"}, 1.07),
-        ({"preInstalledSw": "SQL Std"}, 1.9),
-        ({"capacitystatus": "AllocatedCapacityReservation"}, 0.0),
+    variants: list[tuple[dict[str, str], str]] = [
+        ({}, "1"),
+        ({"operatingSystem": "Windows"}, "1.35"),
+        ({"tenancy": "Dedicated"}, "1.07"),
+        ({"preInstalledSw": "SQL Std"}, "1.9"),
+        ({"capacitystatus": "AllocatedCapacityReservation"}, "0"),
     ]
     return [
         product(
             "AmazonEC2",
             "Compute Instance",
             f"EC2{kind.replace('.', '').upper()}{number}",
-            usd * share,
+            usd * Decimal(share),
             instanceType=kind,
             operation="RunInstances",
             usagetype=f"BoxUsage:{kind}",

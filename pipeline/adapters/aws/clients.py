@@ -6,6 +6,7 @@ AWS_ENDPOINT_URL, `~/.aws`, the role of the machine.
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any, cast
 
 import boto3
@@ -15,6 +16,7 @@ from pipeline.adapters.aws.errors import explained
 from pipeline.errors import StorageError
 
 if TYPE_CHECKING:
+    from mypy_boto3_ce import CostExplorerClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_ecr import ECRClient
@@ -34,14 +36,15 @@ if TYPE_CHECKING:
 class Clients:
     """Makes clients for one region, the standard settings' if none is named; each once.
 
-    A request is tried `attempts` times, ever more slowly where AWS says that it is too busy. Clients
-    may be shared by threads, but are made in one. Everything here raises StorageError.
+    A request is tried `attempts` times, ever more slowly where AWS says that it is too busy. Threads may
+    share them. Everything here raises StorageError.
     """
 
     def __init__(self, version: str, region: str | None = None, attempts: int = 6) -> None:
         with explained("AWS"):
             self._session = boto3.Session(region_name=region)
         self._clients: dict[tuple[str, ...], Any] = {}
+        self._making = threading.Lock()  # a session makes one client at a time
         self._config = Config(
             connect_timeout=5,
             read_timeout=30,  # longer than the longest wait for a job, which is 20 s
@@ -94,6 +97,10 @@ class Clients:
         """For what it costs; the price list is kept in few regions, for all of them."""
         return self._made("pricing", region_name="us-east-1")
 
+    def cost_explorer(self) -> CostExplorerClient:
+        """For what AWS billed; kept in one region, for all of them."""
+        return self._made("ce", region_name="us-east-1")
+
     def lambdas(self) -> LambdaClient:
         """For the poller itself."""
         return self._made("lambda")
@@ -118,11 +125,12 @@ class Clients:
 
     def _made(self, service: str, **options: str) -> Any:
         key = (service, *options.values())
-        if key not in self._clients:
-            with explained("AWS"):
-                try:  # its stub is half unknown
-                    made = cast(Any, self._session).client(service, config=self._config, **options)
-                except ValueError as error:  # what botocore makes of an address that is none
-                    raise StorageError(f"AWS can't be asked: {error}", "check AWS_ENDPOINT_URL") from None
-            self._clients[key] = made
-        return self._clients[key]
+        with self._making:
+            if key not in self._clients:
+                with explained("AWS"):
+                    try:  # its stub is half unknown
+                        made = cast(Any, self._session).client(service, config=self._config, **options)
+                    except ValueError as error:  # what botocore makes of an address that is none
+                        raise StorageError(f"AWS can't be asked: {error}", "check AWS_ENDPOINT_URL") from None
+                self._clients[key] = made
+            return self._clients[key]

@@ -12,23 +12,44 @@ from typing import Any
 import msgspec
 
 from pipeline.adapters.aws.records import (
+    BILL,
+    BILLED,
+    BUDGET,
+    CHARGE,
     EPISODE,
     FEED,
     OUTBOX,
     alias_key,
+    bill_of,
+    bill_writes,
     by_episode,
     episode_of,
     events_of,
     key,
     sort_at,
+    stints_of,
     text,
+    time_key,
     transactions,
     writes,
 )
 from pipeline.adapters.aws.rows import Rows, string
-from pipeline.adapters.aws.table import BY_FEED, BY_STATE, BY_TIME, SORT_KEY
-from pipeline.errors import LeaseLost
-from pipeline.model import Alias, Change, Claim, Episode, Event, FeedState, Progress, State
+from pipeline.adapters.aws.table import BY_FEED, BY_STATE, BY_TIME, PARTITION_KEY, SORT_KEY
+from pipeline.costs import charges
+from pipeline.errors import Conflict, LeaseLost
+from pipeline.model import (
+    Alias,
+    Bill,
+    BudgetState,
+    Change,
+    Claim,
+    Episode,
+    Event,
+    FeedState,
+    Progress,
+    State,
+    Stint,
+)
 
 _LONGEST_ID = 1000  #: characters, within what a key may hold
 
@@ -135,6 +156,57 @@ class DynamoLedger:
     def feed(self, name: str) -> FeedState:
         item = self._rows.item(FEED, name)
         return msgspec.json.decode(string(item, "doc"), type=FeedState) if item else FeedState(name=name)
+
+    def stints(self, worker: str) -> list[Stint]:
+        pages = self._rows.pages(stints_of(worker))
+        return [msgspec.json.decode(string(item, "doc"), type=Stint) for page in pages for item in page]
+
+    def enter(self, bill: Bill) -> Bill:
+        # The bill comes first, and charges are made of the one that is there: whoever goes on after an
+        # interruption, or comes second, charges the same.
+        try:
+            self._rows.write(bill_writes(self._rows.table, bill))
+            kept = bill
+        except Conflict:
+            kept = self._billed(bill.id)
+        for episode_id, usd in charges(kept).items():
+            self._rows.update(
+                EPISODE,
+                episode_id,
+                UpdateExpression="SET #charge = :usd",
+                ConditionExpression=f"attribute_exists({PARTITION_KEY})",
+                ExpressionAttributeNames={"#charge": f"{CHARGE}{kept.id}"},
+                ExpressionAttributeValues={":usd": {"S": str(usd)}},
+            )
+        return kept
+
+    def bills(self, since: float = 0.0, until: float | None = None) -> list[Bill]:
+        last = "~" if until is None else f"{time_key(until)}~"
+        pages = self._rows.pages(BILL, within=(time_key(since), last))
+        return [bill_of(item) for page in pages for item in page]
+
+    def budget(self, month: str) -> BudgetState:
+        item = self._rows.item(BUDGET, month)
+        if item is None:
+            return BudgetState(month=month)
+        return msgspec.json.decode(string(item, "doc"), type=BudgetState)
+
+    def keep_budget(self, state: BudgetState, before: BudgetState) -> None:
+        if not self._rows.update(
+            BUDGET,
+            state.month,
+            UpdateExpression="SET #doc = :doc",
+            ConditionExpression="attribute_not_exists(#doc) OR #doc = :before",
+            ExpressionAttributeNames={"#doc": "doc"},
+            ExpressionAttributeValues={":doc": {"S": text(state)}, ":before": {"S": text(before)}},
+        ):
+            raise Conflict(f"somebody else just changed what the budget of {state.month} holds", "run again")
+
+    def _billed(self, bill_id: str) -> Bill:
+        where = self._rows.item(BILLED, bill_id)
+        item = where and self._rows.item(BILL, string(where, "at"))
+        assert item  # both were written at once, and nothing deletes them
+        return bill_of(item)
 
     def _episodes(self, ids: Sequence[str]) -> list[Episode]:
         items = self._rows.items([(EPISODE, id) for id in ids])

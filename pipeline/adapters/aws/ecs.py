@@ -73,7 +73,7 @@ class EcsFleet:
         seen = self._seen(known)
         before = {task.id: task for task in known}
         self._records.keep_tasks(task for task in seen if task != before.get(task.id))
-        self._records.keep_instances(self._machines.changed(seen, self._records.instances(), self._clock()))
+        self._records.keep_instances(self._machines.changed(seen, self._records.unbilled(), self._clock()))
         return seen
 
     def instances(self) -> list[Instance]:

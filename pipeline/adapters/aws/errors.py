@@ -16,6 +16,7 @@ from pipeline.errors import StorageError
 _SIGN_IN = "run 'aws sso login' (or 'aws configure', if you use keys), then again"
 _CHECK = "check the network, the region, and AWS_ENDPOINT_URL if it is set"
 _LATER = "try again in a minute"
+_ROLE = "use a role or profile with the permissions of the deployed stack"
 _LENGTH = 300  #: characters of AWS's own words at most
 
 
@@ -39,6 +40,7 @@ _UNREACHABLE = _Meaning("{what} can't be reached: {error}", _CHECK)
 _CLOCK = _Meaning("this machine's clock is wrong: AWS refuses what it signs", "set the clock, then run again")
 _NO_REGION = _Meaning("no AWS region is set", "set AWS_REGION, or a region in ~/.aws/config")
 _SETTINGS = _Meaning("the AWS settings can't be used: {error}", "check ~/.aws/config and AWS_PROFILE")
+_EMPTY = _Meaning("{what} has no data yet", "it has some a day after it was opened for the first time")
 _OTHER = _Meaning("{what} can't be used: {error}")
 
 # The words of DynamoDB, SQS and S3 for the same things; "403" is all that S3 says to a HEAD.
@@ -94,6 +96,7 @@ _BY_CODE: dict[str, _Meaning] = {
     **dict.fromkeys(
         ("NoSuchBucket", "NonExistentQueue", "QueueDoesNotExist", "ResourceNotFoundException"), _MISSING
     ),
+    "DataUnavailableException": _EMPTY,
 }
 _DENIED = frozenset(
     {"403", "AccessDenied", "AccessDeniedException", "KmsAccessDenied", "UnauthorizedOperation"}
@@ -126,12 +129,15 @@ _BY_TYPE: tuple[tuple[tuple[type[Exception], ...], _Meaning], ...] = (
 
 
 @contextmanager
-def explained(what: str) -> Generator[None]:
-    """Turn what boto3 raises into StorageError; `what` is the thing that was to be used."""
+def explained(what: str, if_denied: str = _ROLE) -> Generator[None]:
+    """Turn what boto3 raises into StorageError.
+
+    `what` is the thing that was to be used, `if_denied` what to do for who may not.
+    """
     try:
         yield
     except (ClientError, BotoCoreError, Boto3Error) as error:
-        raise _translated(error, what) from error
+        raise _translated(error, what, if_denied) from error
 
 
 def may_pass(error: ClientError) -> bool:
@@ -145,12 +151,12 @@ def code_of(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", "")).rpartition(".")[2]
 
 
-def _translated(error: Exception, what: str) -> StorageError:
+def _translated(error: Exception, what: str, if_denied: str) -> StorageError:
     if isinstance(error, S3UploadFailedError) and isinstance(error.__context__, ClientError):
         error = error.__context__  # boto3 hides it in a text
     if isinstance(error, ClientError):
         if code_of(error) in _DENIED:
-            return _denied(error, what)
+            return _denied(error, what, if_denied)
         meaning = _BY_CODE.get(code_of(error), _OTHER)
     else:
         meaning = next((meaning for types, meaning in _BY_TYPE if isinstance(error, types)), _OTHER)
@@ -158,11 +164,8 @@ def _translated(error: Exception, what: str) -> StorageError:
     return StorageError(meaning.message.format(what=what, error=text), meaning.hint)
 
 
-def _denied(error: ClientError, what: str) -> StorageError:
+def _denied(error: ClientError, what: str, if_denied: str) -> StorageError:
     """Name the action, which AWS mostly tells; a HEAD is refused without a word."""
     said = re.search(r"perform: (\S+)", str(error.response.get("Error", {}).get("Message", "")))
     action = said[1] if said else error.operation_name
-    return StorageError(
-        f"AWS does not allow {action} on {what}",
-        "use a role or profile with the permissions of the deployed stack",
-    )
+    return StorageError(f"AWS does not allow {action} on {what}", if_denied)

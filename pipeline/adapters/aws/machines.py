@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pipeline.adapters.aws.errors import explained
 from pipeline.adapters.aws.seen import Place, in_parts, instance_of, place_of
-from pipeline.deployment import Deployment
+from pipeline.deployment import TAG, Deployment
 from pipeline.errors import StorageError
 from pipeline.model import Instance, Market, Task
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mypy_boto3_ecs.type_defs import CapacityProviderTypeDef, DescribeCapacityProvidersRequestTypeDef
 
 _A_CALL = 100
+_TOLD_S = 3600.0  #: EC2 tells for so long of an instance that ended
 _MARKETS = {"SPOT": Market.SPOT, "ON_DEMAND": Market.ON_DEMAND}
 
 
@@ -27,6 +28,7 @@ class Machines:
     def __init__(self, ecs: ECSClient, ec2: EC2Client, names: Deployment) -> None:
         self._ecs = ecs
         self._ec2 = ec2
+        self._name = names.name
         self._cluster = names.cluster
         self._what = f"the cluster {names.cluster}"
         self._markets: dict[str, Market] = {}
@@ -91,11 +93,18 @@ class Machines:
         ]
 
     def changed(self, tasks: Iterable[Task], known: Iterable[Instance], now: float) -> list[Instance]:
-        """What is new of the instances that tasks ran on, or that have not ended as far as is known."""
+        """What is new of the deployment's instances: of those that carry its tag, as one does that came
+        too late for its task, and of those that tasks ran on or that have not ended as far as is known."""
         before = {instance.id: instance for instance in known}
-        markets = {task.instance: task.market for task in tasks if task.instance}
+        markets = {
+            task.instance: task.market
+            for task in tasks
+            if task.instance and (task.live or now - (task.stopped_at or 0.0) < _TOLD_S)
+        }
         open_ = [id for id in {**before, **markets} if id not in before or before[id].ended_at is None]
-        seen = self._described(open_, now)
+        tagged = self._asked(f"tag:{TAG}", [self._name], now)
+        seen = self._described([id for id in open_ if id not in tagged], now)
+        seen |= {id: each for id, each in tagged.items() if id not in before or id in open_}
         for id in open_:
             if id not in seen and id in before:  # EC2 forgets an instance an hour after its end
                 seen[id] = replace(before[id], ended_at=now)
@@ -106,15 +115,22 @@ class Machines:
         """By a filter: asked for by ids, EC2 refuses the whole question if it does not know one."""
         found: dict[str, Instance] = {}
         for some in in_parts(sorted(ids), _A_CALL):
-            with explained("EC2"):
-                answer = self._ec2.describe_instances(
-                    Filters=[{"Name": "instance-id", "Values": list(some)}],
-                    IncludeManagedResources=True,  # without it, those of ECS are left out
-                )
-            for reservation in answer["Reservations"]:
-                for said in reservation.get("Instances", []):
-                    found[said.get("InstanceId", "")] = instance_of(said, now)
+            found |= self._asked("instance-id", some, now)
         return found
+
+    def _asked(self, about: str, values: Sequence[str], now: float) -> dict[str, Instance]:
+        pages = self._ec2.get_paginator("describe_instances").paginate(
+            Filters=[{"Name": about, "Values": list(values)}],
+            IncludeManagedResources=True,  # without it, those of ECS are left out
+        )
+        with explained("EC2"):
+            said = [
+                instance_of(each, now)
+                for page in pages
+                for reservation in page["Reservations"]
+                for each in reservation.get("Instances", [])
+            ]
+        return {instance.id: instance for instance in said}
 
 
 def _market(provider: CapacityProviderTypeDef) -> Market:

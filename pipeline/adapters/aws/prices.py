@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from pipeline.adapters.aws.errors import explained
@@ -29,7 +30,7 @@ _ON_DEMAND = {
 
 
 class Prices:
-    """Prices of a region in US dollars; None where AWS names none. Raises StorageError where it fails."""
+    """See `ports.PriceList`; what AWS says of a region now. Raises StorageError where it fails."""
 
     def __init__(self, pricing: PricingClient, ec2: EC2Client, region: str, clock: Clock) -> None:
         self._pricing = pricing
@@ -38,12 +39,10 @@ class Prices:
         self._clock = clock
 
     def on_demand(self, instance_type: str) -> Price | None:
-        """Of Linux, shared tenancy."""
         products = self._products("AmazonEC2", {"instanceType": instance_type, **_ON_DEMAND})
         return self._first(products, "AWS Price List, AmazonEC2")
 
     def fee(self, instance_type: str) -> Price | None:
-        """What ECS asks for managing an instance, beside its price."""
         usage = f":{instance_type}-management-hours"  # after the region's short name
         products = self._products(
             "AmazonECS", {"operation": "ECSManagedInstancesUsage"}, {"usagetype": usage}
@@ -51,23 +50,25 @@ class Prices:
         mine = (each for each in products if _usage(each).endswith(usage))
         return self._first(mine, "AWS Price List, AmazonECS")
 
-    def spot(self, instance_type: str) -> Price | None:
-        """The last price of the cheapest zone."""
-        said: list[tuple[datetime, str, float]] = []
+    def spot(self, instance_type: str, zone: str = "", at: float | None = None) -> Price | None:
+        """The last price until then, in that zone or in the cheapest."""
+        at = self._clock() if at is None else at
+        when = datetime.fromtimestamp(at, UTC)
+        said: list[tuple[datetime, str, Decimal]] = []
         with explained("EC2's spot prices"):
             # By a filter: named as such, a type that EC2 does not know is an error.
             for page in self._ec2.get_paginator("describe_spot_price_history").paginate(
                 Filters=[{"Name": "instance-type", "Values": [instance_type]}],
                 ProductDescriptions=["Linux/UNIX"],
-                StartTime=datetime.fromtimestamp(self._clock(), UTC),
+                StartTime=when,
+                EndTime=when,  # between them nothing changes: each zone says what is in effect
             ):
                 said += map(_said, page["SpotPriceHistory"])
-        # Where this machine's clock is behind, a zone has several.
-        last = {zone: usd for _, zone, usd in sorted(said)}
+        last = {where: usd for _, where, usd in sorted(said) if zone in ("", where)}
         if not last:
             return None
-        zone = min(last, key=last.__getitem__)
-        return Price(usd=last[zone], source=f"EC2 spot price in {zone}", at=self._clock())
+        where = min(last, key=last.__getitem__)
+        return Price(usd=last[where], source=f"EC2 spot price in {where}", at=at)
 
     def _products(
         self, service: str, wanted: dict[str, str], within: dict[str, str] | None = None
@@ -91,18 +92,18 @@ class Prices:
         return None
 
 
-def _said(spot: Mapping[str, Any]) -> tuple[datetime, str, float]:
-    return spot["Timestamp"], spot["AvailabilityZone"], float(spot["SpotPrice"])
+def _said(spot: Mapping[str, Any]) -> tuple[datetime, str, Decimal]:
+    return spot["Timestamp"], spot["AvailabilityZone"], Decimal(spot["SpotPrice"])
 
 
 def _usage(product: dict[str, Any]) -> str:
     return product.get("product", {}).get("attributes", {}).get("usagetype", "")
 
 
-def _by_the_hour(product: dict[str, Any]) -> Iterator[float]:
+def _by_the_hour(product: dict[str, Any]) -> Iterator[Decimal]:
     """Its prices that are not nothing: a list entry may be of a reservation's kind."""
     for offer in product.get("terms", {}).get("OnDemand", {}).values():
         for dimension in offer.get("priceDimensions", {}).values():
-            usd = float(dimension.get("pricePerUnit", {}).get("USD", 0))
+            usd = Decimal(dimension.get("pricePerUnit", {}).get("USD", "0"))
             if usd:
                 yield usd

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +14,15 @@ import msgspec
 
 from pipeline.adapters.aws.table import PARTITION_KEY, SORT_AT, SORT_KEY
 from pipeline.errors import Conflict
-from pipeline.model import Alias, Change, Claim, Episode, Progress, State
+from pipeline.model import Alias, Bill, Change, Claim, Episode, Progress, State, Stint
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef, UniversalAttributeValueTypeDef
 
     Key = dict[str, UniversalAttributeValueTypeDef]
 
-EPISODE, OUTBOX, FEED = "episode", "outbox", "feed"
+EPISODE, OUTBOX, FEED, BILL, BILLED, BUDGET = "episode", "outbox", "feed", "bill", "billed", "budget"
+CHARGE = "charge:"  #: begins the name of an attribute of an episode: its share of a bill
 
 _ACTIONS_A_TRANSACTION = 100  #: DynamoDB's limit
 
@@ -45,6 +48,16 @@ def events_of(episode_id: str) -> str:
     return f"event#{episode_id}"
 
 
+def stints_of(worker: str) -> str:
+    """The partition of what a worker did."""
+    return f"stint#{worker}"
+
+
+def time_key(seconds: float) -> str:
+    """A string of digits that sorts as a time."""
+    return f"{round(seconds * 1e6) + _EPOCH_US:018}"
+
+
 def alias_key(feed: str, alias: Alias) -> tuple[str, str]:
     """Where an alias is; as a hash, since it may be longer than a key and hold anything."""
     return f"alias#{feed}", f"{alias.kind}#{hashlib.sha256(alias.value.encode()).hexdigest()}"
@@ -53,12 +66,17 @@ def alias_key(feed: str, alias: Alias) -> tuple[str, str]:
 def sort_at(episode: Episode) -> str:
     """A string that sorts as the episode's time, then its id."""
     at = episode.discovered_at if episode.published is None else episode.published
-    return f"{round(at * 1e6) + _EPOCH_US:018}#{episode.id}"
+    return f"{time_key(at)}#{episode.id}"
 
 
 def episode_of(item: Mapping[str, Any]) -> Episode:
-    """The document, with what heartbeats wrote beside it."""
+    """The document, with what heartbeats and bills wrote beside it."""
     episode = msgspec.json.decode(item["doc"]["S"], type=Episode)
+    charges = {
+        name.removeprefix(CHARGE): Decimal(usd["S"]) for name, usd in item.items() if name.startswith(CHARGE)
+    }
+    if charges:
+        episode = replace(episode, charges=charges)
     if episode.claim is None:
         return episode
     progress = msgspec.json.decode(item["progress"]["S"], type=Progress) if "progress" in item else None
@@ -95,7 +113,36 @@ def writes(table: str, changes: Sequence[Change]) -> list[Write]:
         for alias in change.aliases
     }
     events = [_event(table, change) for change in changes]
-    return [*aliases.values(), *events, *_outbox(table, changes), _episode(table, changes)]
+    stints = [_stint(table, change.stint) for change in changes if change.stint]
+    return [*aliases.values(), *events, *stints, *_outbox(table, changes), _episode(table, changes)]
+
+
+def bill_writes(table: str, bill: Bill) -> list[Write]:
+    """A bill, by when its time ended, and where it is, by what it is of.
+
+    Packed, since a month's may be of more episodes than fit into DynamoDB's 400 KB otherwise.
+    """
+    doc: UniversalAttributeValueTypeDef = {"B": zlib.compress(msgspec.json.encode(bill))}
+    at, name = (BILL, f"{time_key(bill.ended_at)}#{bill.id}"), (BILLED, bill.id)
+    return [
+        Write(
+            action={
+                "Put": {
+                    "TableName": table,
+                    "Item": {**key(*name), "at": {"S": at[1]}},
+                    "ConditionExpression": f"attribute_not_exists({PARTITION_KEY})",
+                }
+            },
+            key=name,
+            refused=f"{bill.id} is billed already",
+        ),
+        Write(action={"Put": {"TableName": table, "Item": {**key(*at), "doc": doc}}}, key=at),
+    ]
+
+
+def bill_of(item: Mapping[str, Any]) -> Bill:
+    """What `bill_writes` wrote."""
+    return msgspec.json.decode(zlib.decompress(item["doc"]["B"]), type=Bill)
 
 
 def transactions(groups: Iterable[list[Write]]) -> Iterator[list[Write]]:
@@ -130,7 +177,7 @@ def _episode(table: str, changes: Sequence[Change]) -> Write:
         "state": {"S": last.state},
         "version": {"N": str(last.version)},
         SORT_AT: {"S": sort_at(last)},
-        "doc": {"S": text(last)},
+        "doc": {"S": text(replace(last, charges={}))},
     }
     removed = ["progress"]
     if last.claim:
@@ -161,6 +208,13 @@ def _event(table: str, change: Change) -> Write:
     at = (events_of(episode.id), f"{episode.version:09}")
     return Write(
         action={"Put": {"TableName": table, "Item": {**key(*at), "doc": {"S": text(change.event)}}}}, key=at
+    )
+
+
+def _stint(table: str, stint: Stint) -> Write:
+    at = (stints_of(stint.worker), f"{time_key(stint.began_at)}#{stint.episode}")
+    return Write(
+        action={"Put": {"TableName": table, "Item": {**key(*at), "doc": {"S": text(stint)}}}}, key=at
     )
 
 

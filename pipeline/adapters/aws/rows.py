@@ -83,13 +83,22 @@ class Rows:
                 found[string(item, PARTITION_KEY), string(item, SORT_KEY)] = item
         return found
 
-    def pages(self, kind: str, prefix: str = "", **options: Any) -> Iterator[list[Item]]:
-        """A partition of the table, in the order of its sort keys, as it is now."""
-        begins = f" AND begins_with({SORT_KEY}, :prefix)" if prefix else ""
-        values = {":kind": {"S": kind}, **({":prefix": {"S": prefix}} if prefix else {})}
+    def pages(
+        self, kind: str, prefix: str = "", *, within: tuple[str, str] | None = None, **options: Any
+    ) -> Iterator[list[Item]]:
+        """A partition of the table, in the order of its sort keys, as it is now.
+
+        All of it, or what begins with a prefix, or what lies between two keys, both included.
+        """
+        first, last = within or (prefix, "")
+        where = f"{SORT_KEY} BETWEEN :first AND :last" if within else f"begins_with({SORT_KEY}, :first)"
+        bounds = {":first": first, ":last": last}
         for page in self._query(
-            KeyConditionExpression=f"{PARTITION_KEY} = :kind{begins}",
-            ExpressionAttributeValues=values,
+            KeyConditionExpression=f"{PARTITION_KEY} = :kind" + (f" AND {where}" if first else ""),
+            ExpressionAttributeValues={
+                ":kind": {"S": kind},
+                **{name: {"S": value} for name, value in bounds.items() if value},
+            },
             ConsistentRead=True,
             **options,
         ):

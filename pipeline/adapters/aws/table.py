@@ -7,6 +7,13 @@ A record's partition key says what it is, its sort key which one:
     alias#FEED         KIND#SHA-256      the episode that is known by this name
     outbox             ID                a queued episode whose job was not sent yet
     feed               NAME              what the last polls left behind
+    stint#WORKER       TIME#ID           a worker's time with an episode
+    bill               TIME#BILL         what an instance, or a month, cost and who shares it
+    billed             BILL              where that bill is
+    budget             MONTH             what the month's budget holds
+    task               TIME#TASK         a worker that was asked for
+    instance           ID                what workers ran on, until it is billed
+    fleet, lock        NAME              a start under way, and who may poll
 
 Episodes share one partition, so that ids can be searched by their beginning, and read as they are
 now; it takes a thousand writes a second, which no set of shows comes near. Indexes hold keys only: a

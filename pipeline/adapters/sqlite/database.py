@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pipeline.errors import ProofcastError, StorageError, StorageFull, storage_error
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _TRIES, _PAUSE_S = 100, 0.05
 
@@ -26,6 +26,7 @@ CREATE TABLE episode (
     claim_token TEXT,
     claim_until REAL,
     progress BLOB,
+    charges BLOB,
     doc BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX episode_time ON episode (sort_at, id);
@@ -47,6 +48,19 @@ CREATE TABLE event (
     doc BLOB NOT NULL,
     PRIMARY KEY (episode_id, version)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE stint (
+    worker TEXT NOT NULL,
+    began_at REAL NOT NULL,
+    episode_id TEXT NOT NULL,
+    doc BLOB NOT NULL,
+    PRIMARY KEY (worker, began_at, episode_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE bill (id TEXT PRIMARY KEY, ended_at REAL NOT NULL, doc BLOB NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX bill_time ON bill (ended_at, id);
+
+CREATE TABLE budget (month TEXT PRIMARY KEY, doc BLOB NOT NULL) STRICT, WITHOUT ROWID;
 
 CREATE TABLE feed (name TEXT PRIMARY KEY, doc BLOB NOT NULL) STRICT, WITHOUT ROWID;
 

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from pipeline.adapters.sqlite.database import Database
+from pipeline.costs import charges
 from pipeline.errors import Conflict, LeaseLost
-from pipeline.model import Alias, Change, Claim, Episode, Event, FeedState, Progress, State
+from pipeline.model import (
+    Alias,
+    Bill,
+    BudgetState,
+    Change,
+    Claim,
+    Episode,
+    Event,
+    FeedState,
+    Progress,
+    State,
+    Stint,
+)
 
-_COLUMNS = "doc, claim_until, progress"
+_COLUMNS = "doc, claim_until, progress, charges"
 _ALIASES_A_QUERY = 400
 
 
@@ -29,6 +44,8 @@ class SqliteLedger:
                 _write_episode(connection, change)
                 _write_aliases(connection, change)
                 _write_event(connection, change)
+                if change.stint:
+                    _write_stint(connection, change.stint)
             if feed:
                 connection.execute(
                     "INSERT INTO feed VALUES (?, ?) ON CONFLICT DO UPDATE SET doc = excluded.doc",
@@ -115,15 +132,60 @@ class SqliteLedger:
             row = connection.execute("SELECT doc FROM feed WHERE name = ?", (name,)).fetchone()
         return msgspec.json.decode(row[0], type=FeedState) if row else FeedState(name=name)
 
+    def stints(self, worker: str) -> list[Stint]:
+        with self._db.reading() as connection:
+            rows = connection.execute(
+                "SELECT doc FROM stint WHERE worker = ? ORDER BY began_at, episode_id", (worker,)
+            ).fetchall()
+        return [msgspec.json.decode(doc, type=Stint) for (doc,) in rows]
+
+    def enter(self, bill: Bill) -> Bill:
+        with self._db.writing() as connection:
+            connection.execute(
+                "INSERT INTO bill VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+                (bill.id, bill.ended_at, msgspec.json.encode(bill)),
+            )
+            (doc,) = connection.execute("SELECT doc FROM bill WHERE id = ?", (bill.id,)).fetchone()
+            kept = msgspec.json.decode(doc, type=Bill)
+            for episode_id, usd in charges(kept).items():
+                _charge(connection, episode_id, kept.id, usd)
+        return kept
+
+    def bills(self, since: float = 0.0, until: float | None = None) -> list[Bill]:
+        with self._db.reading() as connection:
+            rows = connection.execute(
+                "SELECT doc FROM bill WHERE ended_at >= ? AND ended_at <= ? ORDER BY ended_at, id",
+                (since, math.inf if until is None else until),
+            ).fetchall()
+        return [msgspec.json.decode(doc, type=Bill) for (doc,) in rows]
+
+    def budget(self, month: str) -> BudgetState:
+        with self._db.reading() as connection:
+            row = connection.execute("SELECT doc FROM budget WHERE month = ?", (month,)).fetchone()
+        return msgspec.json.decode(row[0], type=BudgetState) if row else BudgetState(month=month)
+
+    def keep_budget(self, state: BudgetState, before: BudgetState) -> None:
+        with self._db.writing() as connection:
+            kept = connection.execute(
+                "INSERT INTO budget VALUES (?, ?) ON CONFLICT DO UPDATE SET doc = excluded.doc WHERE doc = ?",
+                (state.month, msgspec.json.encode(state), msgspec.json.encode(before)),
+            )
+            if not kept.rowcount:
+                raise Conflict(
+                    f"somebody else just changed what the budget of {state.month} holds", "run again"
+                )
+
     def _select(self, rest: str, values: Sequence[Any]) -> list[Episode]:
         with self._db.reading() as connection:
             rows = connection.execute(f"SELECT {_COLUMNS} FROM episode {rest}", values).fetchall()
         return [_episode(*row) for row in rows]
 
 
-def _episode(doc: bytes, claim_until: float | None, progress: bytes | None) -> Episode:
-    """The document, with what heartbeats wrote beside it."""
+def _episode(doc: bytes, claim_until: float | None, progress: bytes | None, charged: bytes | None) -> Episode:
+    """The document, with what heartbeats and bills wrote beside it."""
     episode = msgspec.json.decode(doc, type=Episode)
+    if charged:
+        episode = replace(episode, charges=msgspec.json.decode(charged, type=dict[str, Decimal]))
     if episode.claim is None or claim_until is None:
         return episode
     return replace(
@@ -149,7 +211,7 @@ def _write_episode(connection: sqlite3.Connection, change: Change) -> None:
         "outbox": int(change.enqueue),
         "token": claim.token if claim else None,
         "until": claim.until if claim else None,
-        "doc": msgspec.json.encode(episode),
+        "doc": msgspec.json.encode(replace(episode, charges={})),
     }
     if episode.version == 1:
         written = connection.execute(
@@ -188,3 +250,20 @@ def _write_event(connection: sqlite3.Connection, change: Change) -> None:
     connection.execute(
         "INSERT INTO event VALUES (?, ?, ?)", (episode.id, episode.version, msgspec.json.encode(change.event))
     )
+
+
+def _write_stint(connection: sqlite3.Connection, stint: Stint) -> None:
+    connection.execute(
+        "INSERT INTO stint VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        (stint.worker, stint.began_at, stint.episode, msgspec.json.encode(stint)),
+    )
+
+
+def _charge(connection: sqlite3.Connection, episode_id: str, bill_id: str, usd: Decimal) -> None:
+    row = connection.execute("SELECT charges FROM episode WHERE id = ?", (episode_id,)).fetchone()
+    if row:
+        charged = msgspec.json.decode(row[0], type=dict[str, Decimal]) if row[0] else {}
+        connection.execute(
+            "UPDATE episode SET charges = ? WHERE id = ?",
+            (msgspec.json.encode({**charged, bill_id: usd}), episode_id),
+        )
