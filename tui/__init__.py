@@ -1,1 +1,1 @@
-"""Reserved: the dashboard, which shows what `pipeline.status` reads."""
+"""The dashboard in the terminal: what sources read in threads of their own becomes rows, and rows widgets."""
