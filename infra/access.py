@@ -121,7 +121,8 @@ class Access:
         self._allow(role, ["logs:CreateLogStream", "logs:PutLogEvents"], [group_arn])
 
     def _jobs(self, role: iam.Role) -> None:
-        queues = [self._arn("sqs", name) for name in (self._names.queue, self._names.dead_queue)]
+        names = self._names.queue, self._names.first_queue, self._names.dead_queue
+        queues = [self._arn("sqs", name) for name in names]
         messages = ["SendMessage", "ReceiveMessage", "DeleteMessage", "ChangeMessageVisibility"]
         actions = [f"sqs:{action}" for action in (*messages, "GetQueueUrl", "GetQueueAttributes")]
         self._allow(role, actions, queues)

@@ -102,16 +102,17 @@ def _queues(scope: Construct, names: Deployment) -> None:
         encryption=sqs.QueueEncryption.SQS_MANAGED,
         enforce_ssl=True,
     )
-    sqs.Queue(
-        scope,
-        "Jobs",
-        queue_name=names.queue,
-        visibility_timeout=_LEASE,
-        retention_period=_KEPT,
-        encryption=sqs.QueueEncryption.SQS_MANAGED,
-        enforce_ssl=True,
-        dead_letter_queue=sqs.DeadLetterQueue(queue=dead, max_receive_count=_MAX_RECEIVES),
-    )
+    for id, name in {"Jobs": names.queue, "FirstJobs": names.first_queue}.items():
+        sqs.Queue(
+            scope,
+            id,
+            queue_name=name,
+            visibility_timeout=_LEASE,
+            retention_period=_KEPT,
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+            dead_letter_queue=sqs.DeadLetterQueue(queue=dead, max_receive_count=_MAX_RECEIVES),
+        )
 
 
 def _bucket(scope: Construct, aws: Settings, names: Deployment) -> None:

@@ -35,6 +35,11 @@ class Deployment:
         return f"{self.name}-jobs"
 
     @property
+    def first_queue(self) -> str:
+        """Of jobs that shall come before all others."""
+        return f"{self.name}-jobs-first"
+
+    @property
     def dead_queue(self) -> str:
         return f"{self.name}-jobs-dead"
 

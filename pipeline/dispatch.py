@@ -52,8 +52,9 @@ def dispatch(
     now = clock()
     work = _work(ledger, queue, live, now)
     pace = _pace(ledger, tasks) if work.jobs else Pace()  # most turns find nothing to do
-    decided, warning = plan(work, tasks, pace, policy, now), ""
-    if budget and (work.jobs or is_held(ledger.budget(month_of(now)))):
+    warm = now < ledger.warm_until()
+    decided, warning = plan(work, tasks, pace, policy, now, warm=warm), ""
+    if budget and (work.jobs or warm or is_held(ledger.budget(month_of(now)))):
         spending = budget.spending()
         warning = _warning(ledger, spending)
         decided = _afforded(ledger, spending, decided, work, len(live), pace, budget.tail_s, now)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import accumulate, pairwise
@@ -21,6 +20,7 @@ from rich.color import ColorSystem
 from rich.style import Style
 
 from pipeline.errors import ConfigError, one_line
+from pipeline.handing import hand_over
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -113,16 +113,7 @@ def save(charts: Sequence[Chart], path: Path) -> None:
     most = max((len(chart.labels) for chart in charts if isinstance(chart, Bars)), default=0)
     if most > MOST_BARS:
         raise ConfigError(f"{most:,} bars are too many for a picture", f"it has room for {MOST_BARS}")
-    picture = _picture(charts, kind)
-    part = path.with_name(f"{path.name}.part")
-    try:
-        part.write_bytes(picture)
-        part.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-        hint = "name a file in a folder that is there, that you may write to, and that has room"
-        raise ConfigError(f"{path} can't be written: {error.strerror}", hint) from None
+    hand_over(_picture(charts, kind), path)
 
 
 def _bars(chart: Bars, width: int, colour: bool) -> list[str]:

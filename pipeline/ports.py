@@ -108,6 +108,12 @@ class Ledger(Protocol):
         """Those that ended in this time, both ends included; oldest first."""
         ...
 
+    def warm_until(self) -> float:
+        """Until when a worker shall be there though nothing waits, POSIX seconds."""
+        ...
+
+    def keep_warm(self, until: float) -> None: ...
+
     def budget(self, month: str) -> BudgetState: ...
 
     def keep_budget(self, state: BudgetState, before: BudgetState) -> None:
@@ -118,7 +124,9 @@ class Ledger(Protocol):
 class JobQueue(Protocol):
     """Jobs, with the semantics of SQS: SQLite, or SQS itself."""
 
-    def send(self, job: Job) -> None: ...
+    def send(self, job: Job, *, first: bool = False) -> None:
+        """With `first`, before those that wait; that it may wait there too does no harm."""
+        ...
 
     def lease(self, seconds: float) -> Lease | None:
         """The next visible job, or None. A job handed out too often is buried instead."""

@@ -154,6 +154,17 @@ def release(ledger: Ledger, queue: JobQueue, clock: Clock, episode: Episode) -> 
     return _requeue(ledger, queue, states.queued(episode, clock(), "released by hand"))
 
 
+def first(queue: JobQueue, episode: Episode) -> Episode:
+    """Have it worked on before all others that wait. Raises IllegalMove.
+
+    Its other job may go on waiting: who gets the second one of an episode drops it.
+    """
+    if episode.state is not State.QUEUED:
+        raise IllegalMove(f"{episode.id} is {episode.state}: it does not wait in the queue")
+    queue.send(Job(episode_id=episode.id), first=True)
+    return episode
+
+
 def skip(ledger: Ledger, queue: JobQueue, clock: Clock, episode: Episode) -> Episode:
     """Leave it out, whatever it is doing. Raises IllegalMove, Conflict."""
     change = states.skipped(episode, clock(), "skipped by hand")

@@ -81,14 +81,16 @@ class Plan:
     holds: tuple[Hold, ...] = ()
 
 
-def plan(work: Work, tasks: Sequence[Task], pace: Pace, policy: Policy, now: float) -> Plan:
-    """What to start, given all live tasks and those that ended lately."""
+def plan(
+    work: Work, tasks: Sequence[Task], pace: Pace, policy: Policy, now: float, *, warm: bool = False
+) -> Plan:
+    """What to start, given all live tasks and those that ended lately; `warm`: one shall be there anyway."""
     held = holds(tasks, policy, now)
     in_vain = [task for task in tasks if _waits(task) and now - task.asked_at > policy.patience_s]
     market, elsewhere = _market(policy, held, {task.market for task in in_vain})
     given_up = {task.id for task in in_vain} if elsewhere else set[str]()
     live = [task for task in tasks if _goes_on(task) and task.id not in given_up]
-    start = _missing(work, live, pace, policy, now) if market else 0
+    start = max(_missing(work, live, pace, policy, now), int(warm and not live)) if market else 0
     return Plan(start=start, market=market if start else None, give_up=tuple(sorted(given_up)), holds=held)
 
 

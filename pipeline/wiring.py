@@ -171,6 +171,10 @@ class Engine(ABC):
         """Whether the month's budget is used up, so that workers take no new job."""
         return False
 
+    def warm(self) -> bool:
+        """Whether a worker shall be there though nothing waits."""
+        return self.clock() < self.ledger.warm_until()
+
     @cached_property
     def prices(self) -> PriceList:
         """What instances cost in the config's region, or in that which most prices are quoted for."""
@@ -322,13 +326,15 @@ class AwsEngine(Engine):
     def _make_queue(self) -> JobQueue:
         clients = self.clients
         from pipeline.adapters.aws.sqs import SqsQueue
+        from pipeline.adapters.aws.two_queues import TwoQueues
 
-        return SqsQueue(
-            clients.sqs(),
-            clients.queue_url(self.names.queue),
-            clients.queue_url(self.names.dead_queue),
-            self.clock,
-            wait_s=min(_LONG_POLL_S, self.aws.linger_s),
+        dead = clients.queue_url(self.names.dead_queue)
+
+        def queue(name: str, wait_s: int) -> JobQueue:
+            return SqsQueue(clients.sqs(), clients.queue_url(name), dead, self.clock, wait_s=wait_s)
+
+        return TwoQueues(
+            queue(self.names.first_queue, 1), queue(self.names.queue, min(_LONG_POLL_S, self.aws.linger_s))
         )
 
     def _make_artifacts(self) -> ArtifactStore:

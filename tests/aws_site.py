@@ -19,6 +19,7 @@ from pipeline.adapters.aws.rows import Rows
 from pipeline.adapters.aws.s3 import S3Store
 from pipeline.adapters.aws.sqs import SqsQueue
 from pipeline.adapters.aws.table import definition
+from pipeline.adapters.aws.two_queues import TwoQueues
 from pipeline.ports import ArtifactStore, Clock, JobQueue, Ledger
 
 MAX_RECEIVES = 3
@@ -106,23 +107,24 @@ def aws_server() -> Generator[str]:
         yield url
 
 
+def use_aws_at(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set what those set who use AWS, at some URL; nothing of the machine's own settings is left."""
+    for name in ("AWS_PROFILE", "AWS_REGION", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, "/nonexistent")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("no_proxy", "*")
+
+
 @pytest.fixture
 def aws_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Sets what those set who use AWS, at some URL; nothing of the machine's own settings is left."""
-
-    def use(url: str) -> None:
-        for name in ("AWS_PROFILE", "AWS_REGION", "AWS_SESSION_TOKEN"):
-            monkeypatch.delenv(name, raising=False)
-        for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
-            monkeypatch.setenv(name, "/nonexistent")
-        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
-        monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-        monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        monkeypatch.setenv("no_proxy", "*")
-
-    return use
+    """See `use_aws_at`."""
+    return lambda url: use_aws_at(url, monkeypatch)
 
 
 @pytest.fixture
@@ -184,9 +186,13 @@ def dynamo_ledger(folder: Path) -> Ledger:
     return DynamoLedger(Rows(client, name_for(folder)))
 
 
-def sqs_queue(folder: Path, clock: Clock, max_receives: int = MAX_RECEIVES) -> JobQueue:
+def two_queues(folder: Path, clock: Clock, max_receives: int = MAX_RECEIVES) -> JobQueue:
+    """As the engine has them: with the same dead-letter queue."""
     client = clients().sqs()
-    return SqsQueue(client, *create_queues(client, name_for(folder), max_receives), clock, dead_wait_s=0)
+    url, dead_url = create_queues(client, name_for(folder), max_receives)
+    policy = client.get_queue_attributes(QueueUrl=url, AttributeNames=["RedrivePolicy"])["Attributes"]
+    first_url = client.create_queue(QueueName=f"{name_for(folder)}-first", Attributes=policy)["QueueUrl"]
+    return TwoQueues(*(SqsQueue(client, each, dead_url, clock, dead_wait_s=0) for each in (first_url, url)))
 
 
 def s3_store(folder: Path) -> ArtifactStore:

@@ -16,6 +16,7 @@ from pipeline.adapters.aws.fleet_records import FleetRecords
 from pipeline.adapters.aws.machines import Machines
 from pipeline.adapters.aws.rows import Rows
 from pipeline.adapters.aws.sqs import SqsQueue
+from pipeline.adapters.aws.two_queues import TwoQueues
 from pipeline.deployment import Deployment
 from pipeline.ports import JobQueue, Ledger
 from tests.aws_site import clients, name_for
@@ -58,9 +59,10 @@ class DeployedSite:
         return DynamoLedger(self.rows())
 
     def queue(self) -> JobQueue:
-        return SqsQueue(
-            self.clients.sqs(), self.made.queue_url, self.made.dead_url, self.clock, dead_wait_s=0
-        )
+        """Both of them, as the engine has them."""
+        sqs = self.clients.sqs()
+        urls = self.clients.queue_url(self.names.first_queue), self.made.queue_url
+        return TwoQueues(*(SqsQueue(sqs, url, self.made.dead_url, self.clock, dead_wait_s=0) for url in urls))
 
 
 @pytest.fixture

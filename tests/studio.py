@@ -79,9 +79,9 @@ def local_stores(folder: Path, clock: Clock) -> tuple[Ledger, JobQueue, Artifact
 
 def aws_stores(folder: Path, clock: Clock) -> tuple[Ledger, JobQueue, ArtifactStore]:
     """With AWS there."""
-    from tests.aws_site import dynamo_ledger, s3_store, sqs_queue  # a plugin, which pytest imports first
+    from tests.aws_site import dynamo_ledger, s3_store, two_queues  # a plugin, which pytest imports first
 
-    return dynamo_ledger(folder), sqs_queue(folder, clock, max_receives=50), s3_store(folder)
+    return dynamo_ledger(folder), two_queues(folder, clock, max_receives=50), s3_store(folder)
 
 
 def a_desk(folder: Path, stores: Stores, clock: Clock, studio: Studio, watcher: Watcher) -> Desk:

@@ -231,3 +231,18 @@ def test_nothing_is_held_where_nothing_waits_any_more(deployed: DeployedSite) ->
     skip(deployed.ledger(), deployed.queue(), deployed.clock, episode)
     assert tick(deployed, budget=ten_dollars("9.95")).holds == ()
     assert not is_held(deployed.ledger().budget("2026-05"))
+
+
+def test_a_worker_is_kept_there_though_nothing_waits(deployed: DeployedSite) -> None:
+    deployed.ledger().keep_warm(deployed.clock() + 3600)
+    assert len(tick(deployed).started) == 1
+    assert [done.started for done in later(deployed, 3)] == [()] * 3
+    deployed.clock.go_on(3600)
+    (task,) = deployed.fleet().tasks()
+    deployed.account.ecs.end(task.id, exit_code=0)
+    assert later(deployed, 3)[-1].started == ()
+
+
+def test_a_budget_that_is_used_up_keeps_nothing_warm(deployed: DeployedSite) -> None:
+    deployed.ledger().keep_warm(deployed.clock() + 3600)
+    assert tick(deployed, budget=ten_dollars("9.99")).started == ()

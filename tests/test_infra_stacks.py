@@ -235,11 +235,14 @@ def test_audio_gets_cheaper_and_goes(infra_site: Site) -> None:
 
 
 def test_a_job_is_given_up_late(infra_site: Site) -> None:
-    names, (dead, jobs) = infra_site.names("proofcast"), infra_site.data().all("SQS::Queue")
-    assert (dead["QueueName"], jobs["QueueName"]) == (names.dead_queue, names.queue)
-    assert jobs["RedrivePolicy"]["maxReceiveCount"] == 50
-    assert jobs["VisibilityTimeout"] == 60
-    assert {queue["MessageRetentionPeriod"] for queue in (dead, jobs)} == {14 * 86400}
+    names = infra_site.names("proofcast")
+    queues = {queue["QueueName"]: queue for queue in infra_site.data().all("SQS::Queue")}
+    dead = queues.pop(names.dead_queue)
+    assert set(queues) == {names.queue, names.first_queue}
+    for jobs in queues.values():
+        assert jobs["RedrivePolicy"]["maxReceiveCount"] == 50
+        assert jobs["VisibilityTimeout"] == 60
+        assert jobs["MessageRetentionPeriod"] == dead["MessageRetentionPeriod"] == 14 * 86400
 
 
 def test_the_functions_are_there_under_their_names(infra_site: Site) -> None:

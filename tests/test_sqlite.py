@@ -62,3 +62,18 @@ def test_a_full_disk_is_said_and_nothing_is_half_written(database: Database, led
     database.connection().execute("PRAGMA max_page_count=100000")
     ledger.record([a_change(large)])
     assert len(ledger.episodes()) == 2
+
+
+def test_a_database_that_is_deleted_is_told_and_one_in_its_place_is_read(tmp_path: Path) -> None:
+    database, other = Database(tmp_path / "a.db"), Database(tmp_path / "b.db")
+    ledger = SqliteLedger(database)
+    ledger.record([a_change(an_episode("show-1"))])
+    SqliteLedger(other).record([a_change(an_episode("show-2"))])
+    other.connection().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    for name in ("a.db", "a.db-wal", "a.db-shm"):
+        (tmp_path / name).unlink(missing_ok=True)
+    with pytest.raises(StorageError, match=r"a\.db is gone"):
+        ledger.get("show-1")
+    assert not (tmp_path / "a.db").exists()
+    (tmp_path / "b.db").rename(tmp_path / "a.db")
+    assert [episode.id for episode in ledger.episodes()] == ["show-2"]

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pipeline import polling, queueing
-from pipeline.dispatch import release_budget
+from pipeline import queueing
 from pipeline.errors import ConfigError, IllegalMove, ProofcastError
 from pipeline.handle import Handle
 from pipeline.model import Episode, State
 from pipeline.queueing import relay
 from tui.backend import Action
 from tui.ports import Engine
+from tui.sources.said import span
 from tui.values import Line, clean
 
 _TOLD = 3  #: of several, so many are named
@@ -32,7 +32,7 @@ def actions(at: Engine) -> Mapping[str, Action]:
                 title="Retry",
                 run=lambda ids: _each(at, ids, "queued", lambda e: _retry(at, e)),
                 asks=True,
-                consequence=_of("{} is queued again: it is worked on, and paid for, once more"),
+                consequence=_of("{}: queued again, worked on and paid for once more"),
             ),
             Action(
                 id="skip",
@@ -41,7 +41,7 @@ def actions(at: Engine) -> Mapping[str, Action]:
                     at, ids, "skipped", lambda e: queueing.skip(at.ledger, at.queue, at.clock, e)
                 ),
                 asks=True,
-                consequence=_of("{} is left out, whatever it is doing; retry brings it back"),
+                consequence=_of("{}: left out, whatever is being done; retry brings back"),
             ),
             Action(
                 id="release",
@@ -50,7 +50,12 @@ def actions(at: Engine) -> Mapping[str, Action]:
                     at, ids, "queued", lambda e: queueing.release(at.ledger, at.queue, at.clock, e)
                 ),
                 asks=True,
-                consequence=_of("{} is queued, and paid for"),
+                consequence=_of("{}: queued, and paid for"),
+            ),
+            Action(
+                id="first",
+                title="First",
+                run=lambda ids: _each(at, ids, "comes next", lambda e: queueing.first(at.queue, e)),
             ),
             Action(
                 id="stop",
@@ -87,6 +92,14 @@ def actions(at: Engine) -> Mapping[str, Action]:
     }
 
 
+def keep_warm(at: Engine, seconds: float) -> str:
+    """Have a worker there for so long, though nothing waits. Raises ProofcastError."""
+    at.ledger.keep_warm(at.clock() + seconds if seconds else 0.0)
+    if not seconds:
+        return "workers end again when nothing is left to do"
+    return clean("; ".join(filter(None, (f"a worker stays for {span(seconds).text}", _dispatched(at)))))
+
+
 @dataclass
 class _Done:
     """What became of each, to be said in one sentence."""
@@ -121,6 +134,8 @@ def _retry(at: Engine, episode: Episode) -> Episode:
 
 
 def _poll(at: Engine) -> str:
+    from pipeline import polling
+
     feeds = [feed for feed in at.config.feed if feed.url]
     if not feeds:
         raise ConfigError("the config names no feed with a url", "'proofcast add' takes a file")
@@ -189,6 +204,8 @@ def _start(at: Engine) -> str:
 
 
 def _release_budget(at: Engine) -> str:
+    from pipeline.dispatch import release_budget
+
     if at.config.aws is None or not at.config.aws.budget_usd:
         raise ConfigError("there is no budget to release", "budget_usd under [aws] sets one")
     month = release_budget(at.ledger, at.clock).month

@@ -6,8 +6,9 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from pathlib import Path
+from threading import Thread
 from typing import Any, ClassVar
 
 from textual import on, work
@@ -21,10 +22,11 @@ from textual.widgets import ContentSwitcher
 
 from pipeline.errors import ConfigError, ProofcastError
 from tui import desk, export, frame, places, themes, words
-from tui.backend import Action, Backend, Renamed
+from tui.backend import Action, Backend, Renamed, Source
 from tui.keys import BY_ID, KEYS, SCREENS, Key, remapped
 from tui.places import Place
 from tui.poller import Poller
+from tui.query import amount
 from tui.screens.ask import Ask
 from tui.screens.confirm import Confirm
 from tui.screens.detail import Detail
@@ -38,29 +40,30 @@ from tui.widgets.table import Table
 _FRAME_S = 30.0
 _ASIDE_S = 0.3
 _TICK_S = 1.0  #: ages on the screen grow by so much at a time
-_THREADS = 4  #: for actions: pollers have their own
+_LONGEST_WARM_S = 7 * 86_400.0
+_REST_S = 0.1  #: by which what is seen at first is read before the rest
+_WHEN_SEEN = ("costs",)  #: what takes long to read is not read before somebody looks
 _BY = ("month", "day", "episode", "show", "instance")
 
 
 class Delivered(Message):
     """A source has something to say; it comes from the source's own thread."""
 
-    def __init__(self, what: Snapshot | Freshness) -> None:
+    def __init__(self, what: Snapshot | Freshness, by: Poller) -> None:
         super().__init__()
-        self.what = what
+        self.what, self.by = what, by
 
     def can_replace(self, message: Message) -> bool:
         """Of several that wait, the last is enough."""
         return (
-            isinstance(message, Delivered)
-            and type(message.what) is type(self.what)
-            and message.what.source == self.what.source
+            isinstance(message, Delivered) and type(message.what) is type(self.what) and message.by is self.by
         )
 
 
 class Dashboard(App[None]):
     """One screen of five panes, of which one is seen; questions and details lie over it."""
 
+    TITLE = "Proofcast"
     CSS_PATH = "app.tcss"
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = "ctrl+p"
@@ -82,17 +85,18 @@ class Dashboard(App[None]):
         theme: str = "",
         ascii_only: bool = False,
         frame_file: Path | None = None,
+        gone: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__()
-        self._ascii_only, self._frame_file = ascii_only, frame_file
+        self._ascii_only, self._frame_file, self._gone = ascii_only, frame_file, gone
         self.keys = remapped(keys or {})
         self.clock = clock
         self._open, self._profiles, self._profile = open_backend, profiles, 0
         self._wanted_read_only = read_only
         self._place = place or Place()
-        self._theme = theme
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="action")
+        themes.register(self)  # before there is anything that would be painted anew
+        self.theme = theme or (themes.NO_COLOUR if "NO_COLOR" in os.environ else self.theme)
         self._pollers: dict[str, Poller] = {}
         self._paused = False
         self._aside: Timer | None = None
@@ -139,17 +143,14 @@ class Dashboard(App[None]):
         return themes.filters(self.theme, super().get_line_filters(), ascii=self._ascii_only)
 
     def on_mount(self) -> None:
-        themes.register(self)
-        self.theme = self._theme or (themes.NO_COLOUR if "NO_COLOR" in os.environ else self.theme)
         self.set_interval(_FRAME_S, self._keep_frame)
         self.set_keymap({id: keys for id, keys in self.keys.items() if keys != BY_ID[id].keys})
 
     def on_ready(self) -> None:
         """The screen is there: now sources may speak."""
-        for source in self.backend.sources.values():
-            self._start(source.name, Poller(source, self._deliver, self.clock))
-        self.set_interval(_TICK_S, self._tick)
         self.show(self._place)
+        self.set_timer(_REST_S, self._start_sources)
+        self.set_interval(_TICK_S, self._tick)
 
     def _keep_frame(self) -> None:
         """For the next start."""
@@ -159,17 +160,27 @@ class Dashboard(App[None]):
     def on_unmount(self) -> None:
         for poller in self._pollers.values():
             poller.stop()
-        self._pool.shutdown(wait=False, cancel_futures=True)
 
     # Sources deliver
 
-    def _deliver(self, what: Snapshot | Freshness) -> None:
-        self.post_message(Delivered(what))
+    def _start_sources(self) -> None:
+        if not self._whole:
+            return
+        for source in self.backend.sources.values():
+            if source.name not in (*_WHEN_SEEN, *self._pollers):
+                self._start(source)
 
-    def _start(self, name: str, poller: Poller) -> None:
+    def _start(self, source: Source) -> None:
+        """In the place of one of that name, of which nothing is to be heard any more."""
+        name = source.name
         if name in self._pollers:
             self._pollers[name].stop()
-        self._pollers[name] = poller
+
+        def deliver(what: Snapshot | Freshness) -> None:
+            self.post_message(Delivered(what, poller))
+
+        self._pollers[name] = poller = Poller(source, deliver, self.clock)
+        poller.hidden(name in SCREENS and name != self.here)
         poller.start()
 
     @property
@@ -178,9 +189,9 @@ class Dashboard(App[None]):
         return len(self.query(Table)) == len(SCREENS) and bool(self.query(KeyBar))
 
     def on_delivered(self, message: Delivered) -> None:
-        if not self._whole:
-            return
         what = message.what
+        if not self._whole or self._pollers.get(what.source) is not message.by:
+            return
         if isinstance(what, Freshness):
             self.freshness[what.source] = what
         elif what.source == "status":
@@ -195,7 +206,9 @@ class Dashboard(App[None]):
         self._tick()
 
     def _tick(self) -> None:
-        """Ages grow; only lines whose words changed are painted."""
+        """Ages grow; only lines whose words changed are painted. Nothing is left to do for who is gone."""
+        if self._gone():
+            self.exit()
         if not self._whole:
             return
         for screen in self.screen_stack:
@@ -211,7 +224,7 @@ class Dashboard(App[None]):
         """What is wrong with the filter, or with a source, else what the row under the cursor says."""
         table = self.pane.table
         if table.wanted.trouble:
-            return f"the filter is left out: {table.wanted.trouble}"
+            return f"left out of the filter: {table.wanted.trouble}"
         for source in (self.here, "status"):
             if source in self.freshness and self.freshness[source].trouble:
                 return f"{source} {self._age_of(source)}"
@@ -242,14 +255,18 @@ class Dashboard(App[None]):
             self._act(action, self.pane.chosen())
         elif id in SCREENS:
             self.show(Place(screen=id))
-        elif not self.pane.do(id):
+        elif self.pane.do(id):
+            self._tick()  # what is said of a row is painted with it
+        else:
             getattr(self, f"_do_{id}")()
 
     def show(self, place: Place) -> None:
         """Go there."""
         self.query_one("#body", ContentSwitcher).current = place.screen
+        if place.screen not in self._pollers:
+            self._start(self.backend.sources[place.screen])
         for name, poller in self._pollers.items():
-            poller.hidden(name not in (place.screen, "status"))
+            poller.hidden(name in SCREENS and name != place.screen)
         self.pane.table.focus()
         if place.filter:
             self.pane.filter(place.filter)
@@ -309,6 +326,16 @@ class Dashboard(App[None]):
     def _do_by(self) -> None:
         self._by = (self._by + 1) % len(_BY)
         self._add_up_by(_BY[self._by])
+
+    def _do_warm(self) -> None:
+        def done(text: str | None) -> None:
+            seconds = amount(text.strip()) if text else None
+            if seconds is not None and 0 <= seconds <= _LONGEST_WARM_S:
+                self._in_thread(lambda: self.backend.keep_warm(seconds))
+            elif text:
+                self.notify("as 2h or 45m, and 7d at most", severity="warning")
+
+        self.push_screen(Ask(BY_ID["warm"].about), done)
 
     def _do_browse(self) -> None:
         line = self.pane.table.cursor_line
@@ -407,7 +434,7 @@ class Dashboard(App[None]):
     async def _in_thread(self, do: Callable[[], str], what: str = "") -> None:
         """Tell what came of it; then look again."""
         try:
-            said = await asyncio.get_running_loop().run_in_executor(self._pool, do)
+            said = await asyncio.wrap_future(_begun(do))
             self.notify(clean(said), markup=False)
         except ProofcastError as error:
             self.notify(clean(f"{what}{error}"), severity="error", timeout=10, markup=False)
@@ -418,7 +445,7 @@ class Dashboard(App[None]):
     def _open_detail(self, episode: str) -> None:
         source = self.backend.detail(episode)
         self.freshness.pop("detail", None)
-        self._start("detail", Poller(source, self._deliver, self.clock))
+        self._start(source)
 
         def done(wanted: tuple[str, Line] | None) -> None:
             self._pollers.pop("detail").stop()
@@ -430,7 +457,7 @@ class Dashboard(App[None]):
     def _follow(self, task: str) -> None:
         source = self.backend.log(task)
         self.query_one("#log", Pane).restart(source)
-        self._start("log", Poller(source, self._deliver, self.clock))
+        self._start(source)
 
     def _add_up_by(self, by: str) -> None:
         if by not in _BY:
@@ -451,7 +478,7 @@ class Dashboard(App[None]):
         for source in self.backend.sources.values():
             if source.name in SCREENS:
                 self.query_one(f"#{source.name}", Pane).restart(source)
-            self._start(source.name, Poller(source, self._deliver, self.clock))
+        self._start_sources()
         self.show(Place(screen=self.here))
 
     def _osc(self, sequence: str) -> None:
@@ -475,10 +502,12 @@ class Dashboard(App[None]):
         self._aside = self.set_timer(_ASIDE_S, self._read_aside)
 
     def _read_aside(self) -> None:
+        if not self._whole:
+            return
         line = self.pane.table.cursor_line if self.here == "episodes" else None
         if line and self.query_one(Side).display:
             source = Renamed(self.backend.detail(line.episode or line.id), "side")
-            self._start("side", Poller(source, self._deliver, self.clock))
+            self._start(source)
         elif "side" in self._pollers:
             self._pollers.pop("side").stop()
 
@@ -492,3 +521,17 @@ class Dashboard(App[None]):
             moves = key.id.startswith(("down", "up", "half", "page", "top", "bottom"))
             if self._may(key) and not moves and key.id != "palette":
                 yield SystemCommand(key.title, key.about or key.title, lambda id=key.id: self.action_do(id))
+
+
+def _begun(do: Callable[[], str]) -> Future[str]:
+    """What comes of it, done in a thread that keeps nobody from leaving, as those of a pool would."""
+    done = Future[str]()
+
+    def run() -> None:
+        try:
+            done.set_result(do())
+        except Exception as error:  # noqa: BLE001 - it is raised again where somebody waits for it
+            done.set_exception(error)
+
+    Thread(target=run, name="action", daemon=True).start()
+    return done

@@ -49,6 +49,7 @@ class Backend:
     actions: Mapping[str, Action]
     command: Callable[[str, Line | None], str]  #: that shows the same on the command line
     by: Callable[[str], None]  #: what costs are added up for, from the next reading on
+    keep_warm: Callable[[float], str]  #: for so many seconds from now; 0: no longer; says what that means
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shlex
 import sys
+import threading
 from pathlib import Path
 
 import click
@@ -17,6 +19,8 @@ from tui import frame, places
 from tui.backend import Backend
 from tui.keys import remapped
 
+_SETTLED_S = 5.0  #: by when all episodes are read, on most machines
+_SWITCH_S = 0.001  #: for which a thread may keep the others from running; Python's own is 5 ms
 _SERVED = "TEXTUAL_DRIVER" in os.environ  #: by a page of ours, through pipes
 
 
@@ -57,8 +61,9 @@ def tui(
 
         serve_it(_again(paths, serve), port=serve)
         return
-    if not _SERVED and not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not _SERVED and not _is_terminal():
         raise ConfigError("the dashboard needs a terminal", "'proofcast status --json' is for scripts")
+    _stay_quick()
     from tui.app import Dashboard
     from tui.themes import NAMES
 
@@ -80,14 +85,38 @@ def tui(
         theme=look,
         ascii_only=ascii_only or not _can_draw(),
         frame_file=frame.place(paths[0]),
+        gone=lambda: not _SERVED and not os.isatty(0),  # the line was cut: without its terminal it would spin
     )
     app.run()
     ctx.exit(app.return_code or 0)
 
 
+def _stay_quick() -> None:
+    """Have keys wait for neither the collector of garbage nor a thread that reads.
+
+    What is loaded while it starts is there to stay: to look through all of it takes up to 70 ms each time.
+    """
+    gc.disable()
+    sys.setswitchinterval(_SWITCH_S)
+    settled = threading.Timer(_SETTLED_S, _settle)
+    settled.daemon = True
+    settled.start()
+
+
+def _settle() -> None:
+    gc.freeze()
+    gc.enable()
+
+
+def _is_terminal() -> bool:
+    """Whether a screen can be painted here; a dumb one only writes on."""
+    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+
 def _can_draw() -> bool:
-    """Whether the terminal is likely to know more than ASCII."""
-    return "utf" in (sys.stdout.encoding or "").lower()
+    """Whether the terminal is likely to know more than ASCII; Python writes UTF-8 in the C locale too."""
+    locale = next(filter(None, map(os.environ.get, ("LC_ALL", "LC_CTYPE", "LANG"))), sys.stdout.encoding)
+    return "utf" in locale.lower()
 
 
 def _again(paths: list[Path], port: int) -> str:

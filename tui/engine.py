@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipeline.reporting import By
-from tui.actions import actions
-from tui.backend import Backend
+from tui.actions import actions, keep_warm
+from tui.backend import Backend, Source
 from tui.ports import Engine
 from tui.sources.costs import CostsSource
-from tui.sources.detail import DetailSource
 from tui.sources.episodes import EpisodesSource
 from tui.sources.fleet import FleetSource
 from tui.sources.log import LogSource
@@ -33,15 +32,22 @@ def backend(at: Engine, config_file: Path) -> Backend:
         ReviewsSource(at),
         LogSource(at),
     )
+
+    def detail(episode: str) -> Source:
+        from tui.sources.detail import DetailSource  # which takes longer to load than all the others
+
+        return DetailSource(at, episode)
+
     return Backend(
         name=_name(at, config_file),
         production=at.config.production,
         sources={source.name: source for source in sources},
-        detail=lambda episode: DetailSource(at, episode),
+        detail=detail,
         log=lambda of: LogSource(at, of),
         actions=actions(at),
         command=lambda screen, line: command(screen, line, config_file),
         by=add_up_by,
+        keep_warm=lambda seconds: keep_warm(at, seconds),
     )
 
 

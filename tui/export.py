@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import ConfigError
+from pipeline.handing import hand_over
 from tui.frame import Frame
 from tui.values import Column, Line
 
@@ -42,15 +42,7 @@ def write(app: App[Any], view: View, path: Path) -> None:
     make = kinds.get(path.suffix.lower())
     if make is None:
         raise ConfigError(f"'{path}' is no kind of file that this can be", f"name it {', '.join(kinds)}")
-    part = path.with_name(f"{path.name}.part")
-    try:
-        part.write_text(make(), encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-        hint = "name a file in a folder that is there, that you may write to, and that has room"
-        raise ConfigError(f"{path} can't be written: {error.strerror}", hint) from None
+    hand_over(make().encode(), path)
 
 
 def as_text(app: App[Any]) -> str:

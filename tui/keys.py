@@ -75,6 +75,22 @@ KEYS = (
     ),
     Key(id="skip", keys="X", title="Skip", screens=("episodes", "reviews"), writes=True),
     Key(
+        id="first",
+        keys="p",
+        title="First",
+        about="Work on it before all that waits",
+        screens=("episodes",),
+        writes=True,
+    ),
+    Key(
+        id="warm",
+        keys="W",
+        title="Keep warm",
+        about="A worker stays though nothing waits: for 2h, 45m; 0: no longer",
+        screens=("episodes", "fleet"),
+        writes=True,
+    ),
+    Key(
         id="release",
         keys="A",
         title="Release",

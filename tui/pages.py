@@ -28,9 +28,7 @@ def page(facts: Mapping[str, Any], history: Iterable[Line]) -> Text:
     _pairs(text, "about", facts.get("about", ()))
     review = facts.get("review")
     if review:
-        _pairs(
-            text, "review", (("state", review[2]), ("branch or pull request", review[0]), ("at", review[1]))
-        )
+        _pairs(text, "review", (("state", review[2]), ("name", review[0]), ("at", review[1])))
     _pairs(text, "files", facts.get("artifacts", ()))
     _pairs(text, "quality", tuple((name, f"{value}") for name, value in facts.get("quality", {}).items()))
     _costs(text, facts)
@@ -53,20 +51,22 @@ def _timeline(text: Text, facts: Mapping[str, Any]) -> None:
         bar = "=" * round(_BAR * (phase.took_s or 0.0) / longest)
         style = "bold" if phase.state in ("now", "failed") else "dim" if phase.state == "next" else ""
         text.append(f"{_SIGNS.get(phase.state, ' ')} {phase.name:12}{took:>5}  {bar}\n", style=style)
-    progress = facts.get("progress")
+        if phase.state == "now":
+            _progress(text, facts.get("progress"))
+
+
+def _progress(text: Text, progress: tuple[float, float, float] | None) -> None:
     if progress and progress[1]:
         done = min(1.0, progress[0] / progress[1])
         filled = round(_BAR * done)
-        text.append(
-            f"  [{'=' * filled}{' ' * (_BAR - filled)}] {done:.0%}, {progress[2]:.1f} s of audio a second\n"
-        )
+        text.append(f"  [{'=' * filled}{' ' * (_BAR - filled)}] {done:.0%} at {progress[2]:.1f}x\n")
 
 
 def _costs(text: Text, facts: Mapping[str, Any]) -> None:
     if not facts.get("costs"):
         return
     imagined = facts.get("imagined_on")
-    title = f"cost: it had been, on {imagined}" if imagined is not None else "cost"
+    title = f"cost, had it been on {imagined}" if imagined is not None else "cost"
     _heading(text, f"{title}: US$ {facts.get('usd', 0):.4f}")
     for what, part, quantity, unit, usd, source in facts["costs"]:
         text.append(f"{what:10} {part:9} {quantity:>18} x {unit:>10} = {usd:>10}  {source}\n")

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from functools import cached_property
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from pipeline.budget import Spending
-from pipeline.config import Config
-from pipeline.dispatch import Dispatched
-from pipeline.model import FeedState
-from pipeline.ports import ArtifactStore, Clock, Fetched, Fleet, JobQueue, Ledger, PriceList
-from pipeline.publishing import Publisher
-from pipeline.queueing import Tended
-from pipeline.settling import Books
-from pipeline.status import Status
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from pipeline.budget import Spending
+    from pipeline.config import Config
+    from pipeline.dispatch import Dispatched
+    from pipeline.model import FeedState
+    from pipeline.ports import ArtifactStore, Clock, Fetched, Fleet, JobQueue, Ledger, PriceList
+    from pipeline.publishing import Publisher
+    from pipeline.queueing import Tended
+    from pipeline.settling import Books
+    from pipeline.status import Status
 
 
 class Engine(Protocol):

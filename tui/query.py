@@ -143,7 +143,7 @@ def _within(at: int, word: str) -> Test:
 
 def _equal(at: int, word: str) -> Test:
     """The whole cell as it is shown, or the value behind it."""
-    number = _number(word)
+    number = amount(word)
 
     def test(line: Line) -> bool:
         value = line.values[at]
@@ -154,7 +154,7 @@ def _equal(at: int, word: str) -> Test:
 
 
 def _compared(at: int, sign: str, word: str, name: str, *, numeric: bool) -> Test:
-    number, compare = _number(word), _COMPARE[sign]
+    number, compare = amount(word), _COMPARE[sign]
     if not word or (numeric and number is None):
         what = f"'{word}' is no number" if word else "of what?"
         raise _NotUnderstood(f"{name}{sign}: {what} (as 0.5, 45m, 1h30m, 2d)")
@@ -168,7 +168,7 @@ def _compared(at: int, sign: str, word: str, name: str, *, numeric: bool) -> Tes
     return test
 
 
-def _number(word: str) -> float | None:
+def amount(word: str) -> float | None:
     """Of `0.5`, `$0.5`, `50%`, `45m`, `1h30m`; lengths of time in seconds. None: it is none."""
     if plain := _NUMBER.fullmatch(word):
         return float(plain[1])

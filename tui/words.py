@@ -18,6 +18,11 @@ def age(seconds: float) -> str:
     return f"{seconds:.0f}s"
 
 
+def many(number: int, of: str) -> str:
+    """1 worker, 2 workers."""
+    return f"{number:,} {of}{'' if number == 1 else 's'}"
+
+
 def freshness(of: Freshness, now: float, *, paused: bool) -> str:
     """How old what is shown is, why it is no younger, and when that is tried again."""
     if of.at is None and not of.trouble:
@@ -46,6 +51,8 @@ def summary(facts: Mapping[str, Any]) -> list[tuple[str, bool]]:
     parts += [(f"{word} {counts[state]}", True) for state, word in _NEEDS.items() if counts.get(state)]
     if facts.get("dead"):
         parts.append((f"given up {facts['dead']}", True))
+    if facts.get("warm_s"):
+        parts.append((f"warm for {age(facts['warm_s'])}", False))
     cost = _cost(facts)
     return [*parts, *([cost] if cost else []), *((hold, True) for hold in facts.get("holds", ()))]
 
@@ -60,7 +67,7 @@ def _cost(facts: Mapping[str, Any]) -> tuple[str, bool] | None:
     if not budget:
         return f"${usd:.2f} this month", False
     share = float(usd) / float(budget)
-    return f"${usd:.2f} of {budget:.0f} this month ({share:.0%})", share >= 0.8
+    return f"budget {share:.0%}: ${usd:.2f} of {budget:.0f} this month", share >= 0.8
 
 
 def tabs(screen: str) -> Iterable[tuple[str, bool]]:
@@ -110,9 +117,9 @@ def _of_costs(facts: Mapping[str, Any]) -> str:
         else ""
     )
     if facts["imagined_on"] is not None:
-        paid = f"nothing is paid here; on AWS ({facts['imagined_on']}) it had been ${usd:.2f}"
+        paid = f"nothing is paid here; on AWS ({facts['imagined_on']}) it would have cost ${usd:.2f}"
     else:
-        paid = f"${usd:.2f} for {facts['episodes']} episodes"
+        paid = f"${usd:.2f} for {many(facts['episodes'], 'episode')}"
     month = ""
     if facts["month_usd"] is not None:
         of = f" of ${facts['budget_usd']:.0f}" if facts["budget_usd"] else ""
@@ -125,7 +132,7 @@ def _of_costs(facts: Mapping[str, Any]) -> str:
 def _of_fleet(facts: Mapping[str, Any]) -> str:
     waiting = f", {facts['waiting']} wait for an instance" if facts["waiting"] else ""
     hour = f", ${facts['usd_h']:.2f} an hour" if facts["usd_h"] else ""
-    return f"{facts['live']} workers{waiting}{hour}"
+    return f"{many(facts['live'], 'worker')}{waiting}{hour}"
 
 
 def _of_log(facts: Mapping[str, Any]) -> str:

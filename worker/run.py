@@ -57,7 +57,7 @@ class Worked:
 
     well: bool  #: nothing failed
     jobs: int
-    told_to_end: bool  #: by a signal, or since the month's budget is used up
+    told_to_end: bool  #: by a signal, or since the month's budget is used up; or to be there without work
 
 
 def work(engine: Engine, transcribe: Transcribe, *, task_id: str | None, drain: bool, watch: Watch) -> Worked:
@@ -101,7 +101,8 @@ def _sweep(scratch: Path) -> None:
 
 def _loop(engine: Engine, desk: Desk, drain: bool, stopping: threading.Event) -> Worked:
     _sweep(desk.scratch)
-    well, jobs, held = _tended(engine), 0, False
+    well, jobs = _tended(engine), 0
+    held = warm = False
     busy_at = engine.clock()
     try:
         while not stopping.is_set() and not (held := engine.held()):
@@ -109,7 +110,8 @@ def _loop(engine: Engine, desk: Desk, drain: bool, stopping: threading.Event) ->
             well &= outcome not in (Outcome.FAILED, Outcome.RETRY)
             if outcome is None:
                 well &= _tended(engine)
-                if drain and _drained(engine, engine.clock() - busy_at):
+                warm |= drain and engine.warm()
+                if drain and not engine.warm() and _drained(engine, engine.clock() - busy_at):
                     break
                 stopping.wait(0.2 if drain else _IDLE_S)
             else:
@@ -118,7 +120,7 @@ def _loop(engine: Engine, desk: Desk, drain: bool, stopping: threading.Event) ->
                 busy_at = engine.clock() + (_RETRY_S if outcome is Outcome.RETRY else 0.0)
     except Stopped:
         pass
-    return Worked(well=well, jobs=jobs, told_to_end=stopping.is_set() or held)
+    return Worked(well=well, jobs=jobs, told_to_end=stopping.is_set() or held or warm)
 
 
 def _tended(engine: Engine) -> bool:

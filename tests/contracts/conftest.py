@@ -15,13 +15,13 @@ from pipeline.adapters.github import GitHub
 from pipeline.adapters.local_git import LocalGit
 from pipeline.adapters.sqlite import Database, SqliteLedger, SqliteQueue
 from pipeline.ports import ArtifactStore, Clock, CodeHost, JobQueue, Ledger
-from tests.aws_site import dynamo_ledger, s3_store, sqs_queue
+from tests.aws_site import dynamo_ledger, s3_store, two_queues
 from tests.builders import FakeClock
 from tests.fakes.github import TOKEN, served
 from tests.git_site import GitSite
 from tests.workers import EcsWorkers, LocalWorkers, Workers
 
-ON_AWS: dict[object, str] = {dynamo_ledger: "aws", s3_store: "aws", sqs_queue: "aws_time"}
+ON_AWS: dict[object, str] = {dynamo_ledger: "aws", s3_store: "aws", two_queues: "aws_time"}
 
 
 def chosen(request: pytest.FixtureRequest) -> Callable[..., Any]:
@@ -56,7 +56,7 @@ def sqlite_queue(folder: Path, clock: Clock) -> JobQueue:
     return SqliteQueue(Database(folder / "proofcast.db"), MAX_RECEIVES, clock)
 
 
-QUEUES: dict[str, Callable[[Path, Clock], JobQueue]] = {"sqlite": sqlite_queue, "sqs": sqs_queue}
+QUEUES: dict[str, Callable[[Path, Clock], JobQueue]] = {"sqlite": sqlite_queue, "sqs": two_queues}
 
 
 @pytest.fixture(params=QUEUES.values(), ids=list(QUEUES))

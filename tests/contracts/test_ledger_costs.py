@@ -147,6 +147,14 @@ def test_bills_of_a_time(ledger: Ledger) -> None:
     assert ledger.bills(NOW + 3) == []
 
 
+def test_until_when_a_worker_shall_be_there(ledger: Ledger) -> None:
+    assert ledger.warm_until() == 0.0
+    ledger.keep_warm(NOW + 0.5)
+    assert ledger.warm_until() == NOW + 0.5
+    ledger.keep_warm(0.0)
+    assert ledger.warm_until() == 0.0
+
+
 def test_a_budget_is_kept_by_month(ledger: Ledger) -> None:
     nothing = BudgetState(month="2026-11")
     assert ledger.budget("2026-11") == nothing

@@ -8,7 +8,7 @@ from threading import Barrier
 
 import pytest
 
-from pipeline.adapters.aws.sqs import SqsQueue
+from pipeline.adapters.aws.two_queues import TwoQueues
 from pipeline.errors import LeaseLost
 from pipeline.model import Job, Lease, QueueDepth
 from pipeline.ports import JobQueue
@@ -125,7 +125,7 @@ def test_a_released_job_is_seen_again_after_the_delay(queue: JobQueue, clock: Fa
     assert queue.depth() == depth(waiting=1)
     queue.release(lease(queue), 30)
     # SQS can't tell a job that is put off from one that is leased.
-    assert queue.depth() == (depth(leased=1) if isinstance(queue, SqsQueue) else depth(waiting=1))
+    assert queue.depth() == (depth(leased=1) if isinstance(queue, TwoQueues) else depth(waiting=1))
     clock.go_on(29)
     assert queue.lease(60) is None
     clock.go_on(1)
@@ -229,3 +229,27 @@ def test_no_two_workers_get_a_job_at_once(open_queue: Callable[[], JobQueue]) ->
         taken = [id for some in threads.map(take_all, range(workers)) for id in some]
     assert sorted(taken) == sorted(f"show-{n}" for n in range(jobs))
     assert open_queue().depth() == depth(leased=jobs)
+
+
+def test_what_shall_come_first_does_though_others_wait_longer(queue: JobQueue, clock: FakeClock) -> None:
+    send(queue, "show-1", "show-2", "show-3")
+    clock.go_on(1)
+    queue.send(Job(episode_id="show-3"), first=True)
+    queue.send(Job(episode_id="show-4"), first=True)
+    came = [lease(queue), lease(queue)]
+    assert {each.job.episode_id for each in came} == {"show-3", "show-4"}
+    for each in came:
+        queue.complete(queue.extend(each, 120))
+    left = {lease(queue).job.episode_id for _ in range(queue.depth().waiting)}
+    assert {"show-1", "show-2"} <= left <= {"show-1", "show-2", "show-3"}
+
+
+def test_a_job_of_the_first_is_given_back_and_given_up_like_any(queue: JobQueue, clock: FakeClock) -> None:
+    queue.send(Job(episode_id="show-1"), first=True)
+    queue.release(lease(queue), delay=30)
+    assert queue.lease(60) is None
+    clock.go_on(30)
+    queue.bury(lease(queue), "no use")
+    assert [letter.reason for letter in queue.dead_letters()] == ["no use"]
+    assert queue.redrive("show-1")
+    assert lease(queue).job == Job(episode_id="show-1")

@@ -338,6 +338,7 @@ def _queues(sqs: Any, names: Deployment, receives: int) -> tuple[str, str]:
     dead_url = sqs.create_queue(QueueName=names.dead_queue)["QueueUrl"]
     arn = f"arn:aws:sqs:{names.region}:{ACCOUNT}:{names.dead_queue}"
     policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": receives})
+    sqs.create_queue(QueueName=names.first_queue, Attributes={"RedrivePolicy": policy})
     return sqs.create_queue(QueueName=names.queue, Attributes={"RedrivePolicy": policy})["QueueUrl"], dead_url
 
 

@@ -71,6 +71,10 @@ class Desk:
     trouble: Exception | None = None
     production: bool = False
 
+    def warm(self, seconds: float) -> str:
+        self.did.append(("warm", (f"{seconds:g}",)))
+        return f"a worker stays for {seconds:g} s"
+
     def backend(self, number: int = 0) -> Backend:
         def run(id: str) -> Callable[[Sequence[str]], str]:
             def do(ids: Sequence[str]) -> str:
@@ -81,7 +85,18 @@ class Desk:
 
             return do
 
-        ids = ("poll", "retry", "skip", "stop", "start", "redrive", "release", "sync", "release_budget")
+        ids = (
+            "poll",
+            "first",
+            "retry",
+            "skip",
+            "stop",
+            "start",
+            "redrive",
+            "release",
+            "sync",
+            "release_budget",
+        )
         return Backend(
             name=f"test {number}",
             production=self.production,
@@ -93,13 +108,14 @@ class Desk:
                     id=id,
                     title=id.title(),
                     run=run(id),
-                    asks=id not in ("poll", "sync"),
+                    asks=id not in ("poll", "sync", "first"),
                     consequence=lambda lines: f"{len(lines)} are done again, about $0.12",
                 )
                 for id in ids
             },
             command=lambda screen, line: f"proofcast show {line.id}" if line else "proofcast status",
             by=self.by.append,
+            keep_warm=self.warm,
         )
 
 

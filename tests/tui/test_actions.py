@@ -17,7 +17,7 @@ from tests.builders import a_failure, a_transcript
 from tests.faulty import failing
 from tests.git_site import GitSite
 from tests.tui.conftest import Site
-from tui.actions import actions
+from tui.actions import actions, keep_warm
 from tui.keys import BY_ID
 from tui.sources.episodes import EpisodesSource
 from tui.sources.fleet import FleetSource
@@ -157,7 +157,32 @@ def test_those_that_lose_or_cost_something_ask_first(local: Site) -> None:
     for id, action in actions(local.engine).items():
         assert action.id == id
         assert BY_ID[id].writes
-        assert action.asks is (id not in ("poll", "sync"))
+        assert action.asks is (id not in ("poll", "sync", "first"))
         if action.asks:
             assert action.consequence([line])
     assert says(local, "retry", *[line] * 5).startswith("show-1, show-1, show-1 and 2 more")
+
+
+def test_a_queued_episode_comes_before_those_that_wait_longer(site: Site) -> None:
+    for number in range(3):
+        site.queued(f"show-{number}")
+    relay(site.engine.ledger, site.engine.queue)
+    site.clock.go_on(1)
+    said = actions(site.engine)["first"].run(["show-2"])
+    assert said.startswith("comes next: show-2")
+    lease = site.engine.queue.lease(60)
+    assert lease
+    assert lease.job.episode_id == "show-2"
+    site.has("show-9", state=State.PUBLISHED)
+    with pytest.raises(ProofcastError, match="does not wait"):
+        actions(site.engine)["first"].run(["show-9"])
+
+
+def test_a_worker_is_kept_warm_and_no_longer(site: Site) -> None:
+    said = keep_warm(site.engine, 7200)
+    assert said.startswith("a worker stays for 2h")
+    assert site.engine.warm()
+    if site.remote:
+        assert len(site.engine.fleet.tasks()) == 1
+    keep_warm(site.engine, 0)
+    assert not site.engine.warm()

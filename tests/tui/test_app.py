@@ -13,10 +13,10 @@ import pytest
 from pipeline.errors import ConfigError, StorageError
 from tests.builders import FakeClock
 from tests.tui.desks import NARROW, WIDE, Desk, a_desk, an_episode_line, running, screen, until
-from tui.app import Dashboard
+from tui.app import Dashboard, Delivered
 from tui.keys import KEYS, SCREENS, remapped
 from tui.places import Place, parse, written
-from tui.values import Tone
+from tui.values import Snapshot, Tone
 
 LINES = (
     an_episode_line(1, "transcribing", Tone.BUSY, task="w-1"),
@@ -41,7 +41,7 @@ def test_everything_has_its_place(size: tuple[int, int]) -> None:
         desk = a_desk(*LINES)
         desk.sources["episodes"].at = desk.sources["status"].at = 98.0
         async with running(opened(desk), size) as (app, _):
-            text = await until(app, lambda text: "Episode 3" in text)
+            text = await until(app, lambda text: "Episode 3" in text and "queue 3" in text)
             lines = text.splitlines()
             assert lines[0].startswith(" test 0  queue 3  run 1  review 0  fail 2")
             assert lines[0].endswith("2s ago")
@@ -78,6 +78,31 @@ def test_the_cursor_stays_with_its_episode_and_what_is_new_does_not_move_it() ->
             desk.sources["episodes"].lines = LINES[3:]
             await until(app, lambda text: "Episode 3 " not in text)
             assert "why 4" in screen(app)
+
+    play(scene())
+
+
+def test_a_source_that_was_replaced_is_not_heard_any_more() -> None:
+    async def scene() -> None:
+        async with running(opened(a_desk(*LINES))) as (app, _):
+            app.show(Place(screen="log", item="w-1"))
+            before = app._pollers["log"]  # pyright: ignore[reportPrivateUsage]
+            app.show(Place(screen="log", item="w-2"))
+            late = Snapshot(source="log", version=99, at=98.0, took_s=0.0, lines=LINES)
+            app.post_message(Delivered(late, before))
+            assert "Episode " not in await until(app, lambda text: "of w-2" in text)
+
+    play(scene())
+
+
+def test_costs_are_read_when_somebody_looks() -> None:
+    async def scene() -> None:
+        desk = a_desk(*LINES)
+        async with running(opened(desk)) as (app, pilot):
+            await until(app, lambda _: desk.sources["fleet"].version > 0)
+            assert not desk.sources["costs"].version
+            await pilot.press("3")
+            await until(app, lambda _: desk.sources["costs"].version > 0)
 
     play(scene())
 
@@ -195,7 +220,7 @@ def test_a_source_that_fails_keeps_what_it_had_and_says_why_and_when_again() -> 
             await until(app, lambda text: "Episode 3" in text)
             desk.sources["episodes"].trouble = StorageError("DynamoDB can't be reached")
             clock.go_on(45)
-            text = await until(app, lambda text: "can't be reached" in text)
+            text = await until(app, lambda text: "next try in" in text.splitlines()[1])
             assert "~ 45s ago: DynamoDB can't be reached, next try in" in text.splitlines()[1]
             assert "Episode 3" in text
             desk.sources["episodes"].trouble = None
@@ -372,3 +397,30 @@ def test_no_key_means_two_things_on_one_screen() -> None:
     with pytest.raises(ConfigError, match="nothing named 'pol'"):
         remapped({"pol": "R"})
     assert remapped({"by": "f"})["by"] == "f"  # where the log's key means nothing
+
+
+def test_a_worker_is_kept_for_as_long_as_is_said() -> None:
+    async def scene() -> None:
+        desk = a_desk(*LINES)
+        async with running(opened(desk)) as (app, pilot):
+            await until(app, lambda text: "Episode 3" in text)
+            await pilot.press("W", *"soon", "enter")
+            await until(app, lambda text: "7d at most" in text)
+            assert desk.did == []
+            await pilot.press("W", *"1h30m", "enter")
+            await until(app, lambda text: "stays for 5400 s" in text)
+            assert desk.did == [("warm", ("5400",))]
+
+    play(scene())
+
+
+def test_marked_episodes_come_first() -> None:
+    async def scene() -> None:
+        desk = a_desk(*LINES)
+        async with running(opened(desk)) as (app, pilot):
+            await until(app, lambda text: "Episode 3" in text)
+            await pilot.press("j", "j", "space", "space", "p")
+            await until(app, lambda _: bool(desk.did))
+            assert desk.did == [("first", ("show-3", "show-4"))]
+
+    play(scene())

@@ -11,9 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import states
-from pipeline.costs import Use, bill_of, hours, item
-from pipeline.listed import Listed
-from pipeline.model import Bill, BudgetState, Event, Instance, Market, Progress, State, Step
+from pipeline.model import BudgetState, Event, Market, Progress, State, Step
 from pipeline.ports import Ledger
 from pipeline.reporting import By
 from pipeline.tariff import month_of
@@ -21,6 +19,7 @@ from tests.builders import a_change, a_failure, a_review, an_episode
 from tests.scenes import after
 from tests.tui.chaos import HOSTILE
 from tests.tui.conftest import Site
+from tests.tui.scene import Log, paid
 from tui.backend import Source
 from tui.sources.costs import CostsSource
 from tui.sources.detail import DetailSource, timeline
@@ -43,23 +42,6 @@ def value(source: Source, line: Line, key: str) -> object:
 
 def by_id(snapshot: Snapshot) -> dict[str, Line]:
     return {line.id: line for line in snapshot.lines}
-
-
-def paid(site: Site, id: str, **work_s: float) -> Bill:
-    """An instance that was launched half an hour ago, for work and nine minutes beside it."""
-    began = site.clock() - 1800
-    use = Use(work_s={k.replace("_", "-"): v for k, v in work_s.items()}, start_up_s=240.0, idle_s=300.0)
-    instance = Instance(
-        id=id, type="g5.xlarge", market=Market.ON_DEMAND, launched_at=began, ended_at=began + use.billed_s
-    )
-    prices = Listed("us-east-1")
-    on_demand, fee = prices.on_demand("g5.xlarge"), prices.fee("g5.xlarge")
-    assert on_demand
-    assert fee
-    hour = hours(use.billed_s)
-    return site.engine.ledger.enter(
-        bill_of(instance, use, [item("instance", hour, on_demand), item("fee", hour, fee)])
-    )
 
 
 # Every source
@@ -394,7 +376,7 @@ def test_reviews_say_where_to_look(site: Site) -> None:
     lines = by_id(source.read())
     one = lines["show-1"]
     assert [cell(source, one, key) for key in ("doubts", "unnamed", "words", "age")] == ["2", "1", "3", "2h"]
-    assert "2 of 3 words are doubtful, 1 speakers have no name yet" in one.why
+    assert "2 of 3 words are doubtful, 1 speaker without a name" in one.why
     assert lines["show-2"].why == "its transcript is gone from the store"
     assert source.interval_s >= 10
     site.engine.artifacts.delete("show/show-1/transcript.json")
@@ -402,35 +384,6 @@ def test_reviews_say_where_to_look(site: Site) -> None:
 
 
 # Logs
-
-
-class Log:
-    """A worker's log in a test's hands."""
-
-    def __init__(self, site: Site, request: pytest.FixtureRequest) -> None:
-        self._site = site
-        self._request = request
-        self._logs = None
-        self.task = "worker-1"
-
-    def write(self, *lines: str) -> None:
-        if not self._site.remote:
-            folder = self._site.engine.config.data_dir / "workers"
-            folder.mkdir(parents=True, exist_ok=True)
-            with (folder / f"{self.task}.log").open("a") as file:
-                file.writelines(f"{line}\n" for line in lines)
-            return
-        deployed = self._request.getfixturevalue("deployed")
-        logs = deployed.clients.logs()
-        where = {
-            "logGroupName": deployed.names.worker_log,
-            "logStreamName": f"worker/{deployed.names.worker}/{self.task}",
-        }
-        if self._logs is None:
-            logs.create_log_stream(**where)
-            self._logs = logs
-        now = int(self._site.clock() * 1000)
-        logs.put_log_events(**where, logEvents=[{"timestamp": now, "message": line} for line in lines])
 
 
 def test_only_new_lines_are_added_and_an_episode_leads_to_its_last_workers_log(

@@ -14,6 +14,7 @@ from textual.widgets import Static
 
 from tui.pages import page
 from tui.values import Freshness, Line, Snapshot
+from tui.widgets.bars import Bar
 
 
 class Detail(Screen[tuple[str, Line] | None]):
@@ -39,14 +40,19 @@ class Detail(Screen[tuple[str, Line] | None]):
         self._said = ""
 
     def compose(self) -> ComposeResult:
-        yield Static(id="detail-top", markup=False)
+        yield Bar(id="detail-top")
         with VerticalScroll(id="detail"):
             yield Static(f"reading {self._episode}…", id="detail-text", markup=False)
         yield Static("esc back  l logs  o open it  R retry  j/k scroll", id="detail-keys", markup=False)
 
+    @property
+    def _whole(self) -> bool:
+        """Not so while it begins and ends, though it counts as mounted then."""
+        return len(self.query("#detail-top, #detail-text")) == 2
+
     def accept(self, what: Snapshot | Freshness) -> None:
         """Paints only what is new."""
-        if what.source != "detail" or not self.is_mounted:
+        if what.source != "detail" or not self._whole:
             return
         if isinstance(what, Snapshot):
             self.snapshot = what
@@ -57,14 +63,14 @@ class Detail(Screen[tuple[str, Line] | None]):
 
     def tell(self, age: str) -> None:
         """How old the page is."""
-        if not self.is_mounted:
+        if not self._whole:
             return
         facts: Mapping[str, Any] = self.snapshot.facts if self.snapshot else {}
         title = f"{facts.get('sign', '')} {facts.get('title', self._episode)}"
         room = max(10, self.size.width - len(age) - 3)
         line = Text(title, style="bold", no_wrap=True)
         line.truncate(room, overflow="ellipsis", pad=True)
-        self.query_one("#detail-top", Static).update(Text.assemble(line, " ", age))
+        self.query_one("#detail-top", Bar).say(Text.assemble(line, " ", age))
 
     def action_scroll(self, how: str) -> None:
         getattr(self.query_one("#detail", VerticalScroll), f"scroll_{how}")(animate=False)

@@ -7,17 +7,18 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from pipeline.accounts import Kept, would_be
-from pipeline.advice import worked
-from pipeline.budget import Spending
 from pipeline.model import Episode, Part
 from pipeline.reporting import By, Row, rows_by, total
 from tui.ports import Engine
-from tui.sources.reading import Reading
+from tui.sources.reading import Reading, everything
 from tui.sources.said import length
 from tui.values import Column, Line, Tone, clean
+
+if TYPE_CHECKING:
+    from pipeline.accounts import Kept
+    from pipeline.budget import Spending
 
 _DAYS = 60  #: of the trend
 
@@ -92,6 +93,8 @@ class CostsSource(Reading):
         return found
 
     def _paid(self, before: _Found | None) -> _Found:
+        from pipeline.accounts import Kept
+
         bills = self.at.ledger.bills()
         key = [bill.id for bill in bills]
         if before and before.key == key:
@@ -101,7 +104,10 @@ class CostsSource(Reading):
         return _Found(key=key, kept=Kept(bills=bills), episodes=episodes)
 
     def _imagined(self, before: _Found | None) -> _Found:
-        episodes = worked(self.at.ledger.episodes())
+        from pipeline.accounts import would_be
+        from pipeline.advice import worked
+
+        episodes = worked(everything(self.at.ledger))
         key = len(episodes), max((each.updated_at for each in episodes), default=0.0)
         if before and before.key == key:
             return before

@@ -11,13 +11,13 @@ from typing import Any, ClassVar
 
 from pipeline.model import Episode, State
 from tui.ports import Engine
-from tui.sources.reading import Reading
-from tui.sources.said import bar, length, named, review_name, short, span, web
+from tui.sources.reading import Reading, everything
+from tui.sources.said import Span, bar, length, named, review_name, short, span, web
 from tui.values import Column, Line, Tone, clean
 
 COLUMNS = (
     Column(key="state", title="ST", width=8),
-    Column(key="episode", title="EPISODE", width=24, grows=True),
+    Column(key="episode", title="EPISODE", width=28, grows=True),
     Column(key="step", title="STEP", width=10, drop=1),
     Column(key="done", title="%", width=10, drop=2),
     Column(key="dur", title="DUR", width=6, right=True, drop=3),
@@ -81,6 +81,7 @@ class EpisodesSource(Reading):
         self.columns = COLUMNS
         self._remote = at.config.engine == "aws"
         self._kept: dict[str, _Kept] = {}
+        self._unordered = False
         self._working: set[str] = set()
         self._whole_at: float | None = None
         self._lines: tuple[Line, ...] = ()
@@ -99,7 +100,8 @@ class EpisodesSource(Reading):
         if first:
             self._take(self.at.ledger.episodes(limit=_NEWEST), now)
         elif self._whole_at is None or self._is_old(counts, now):
-            self._take_all(now)
+            self._take(everything(self.at.ledger), now)
+            self._whole_at = time.monotonic()
         whole = self._whole_at is not None or not counts
         if whole and self._whole_at is None:
             self._whole_at = time.monotonic()
@@ -129,27 +131,18 @@ class EpisodesSource(Reading):
     def _counted(self) -> Counter[State]:
         return Counter(kept.state for kept in self._kept.values())
 
-    def _take_all(self, now: float) -> None:
-        """Page by page, so that they are never all in memory at once."""
-        page = self.at.ledger.episodes(limit=_PAGE)
-        while page:
-            self._take(page, now)
-            page = self.at.ledger.episodes(limit=_PAGE, after=page[-1])
-        self._whole_at = time.monotonic()
-
     def _take(self, episodes: Iterable[Episode], now: float) -> None:
-        new = False
         for episode in episodes:
             before = self._kept.get(episode.id)
             kept = _kept(episode, now, before)
             self._kept[episode.id] = kept
-            new |= before is None or before.order != kept.order
-        if new:
-            ordered = sorted(self._kept.items(), key=lambda item: item[1].order, reverse=True)
-            self._kept = dict(ordered)
+            self._unordered |= before is None or before.order != kept.order
 
     def _made(self, now: float) -> tuple[Line, ...]:
         """The same tuple as before where nothing reads otherwise."""
+        if self._unordered:
+            ordered = sorted(self._kept.items(), key=lambda item: item[1].order, reverse=True)
+            self._kept, self._unordered = dict(ordered), False
         for id, kept in self._kept.items():
             if kept.until <= now or now < self._made_at:  # the clock may have gone back
                 self._kept[id] = _aged(kept, now)
@@ -172,15 +165,15 @@ def _kept(episode: Episode, now: float, before: _Kept | None) -> _Kept:
         return before
     published = episode.published
     since = episode.queued_at if episode.state is State.QUEUED else episode.updated_at
-    fresh = _Kept(
-        line=_line(episode, usd, now),
+    age = span(now - since)
+    return _Kept(
+        line=_line(episode, usd, age, now),
         version=episode.version,
         state=episode.state,
         order=(episode.discovered_at if published is None else published, episode.id),
         since=since,
-        until=0.0,
+        until=_until(since, age, now),
     )
-    return _aged(fresh, now)
 
 
 def _aged(kept: _Kept, now: float) -> _Kept:
@@ -188,11 +181,14 @@ def _aged(kept: _Kept, now: float) -> _Kept:
     age, line = span(now - kept.since), kept.line
     cells = (*line.cells[:_AGE], age.text, *line.cells[_AGE + 1 :])
     values = (*line.values[:_AGE], age.seconds, *line.values[_AGE + 1 :])
-    until = now + age.unit - (now - kept.since) % age.unit
-    return replace(kept, line=replace(line, cells=cells, values=values), until=until)
+    return replace(kept, line=replace(line, cells=cells, values=values), until=_until(kept.since, age, now))
 
 
-def _line(episode: Episode, usd: float | None, now: float) -> Line:
+def _until(since: float, age: Span, now: float) -> float:
+    return now + age.unit - (now - since) % age.unit
+
+
+def _line(episode: Episode, usd: float | None, age: Span, now: float) -> Line:
     sign, tone = SIGNS[episode.state]
     progress, name, pr = episode.progress, named(episode), review_name(episode.review)
     share = progress.done_s / progress.total_s if progress and progress.total_s else None
@@ -201,11 +197,11 @@ def _line(episode: Episode, usd: float | None, now: float) -> Line:
         id=episode.id,
         cells=(
             *(sign, name, step, bar(share) if share is not None else "", length(episode.duration_s)),
-            *("" if usd is None else f"{usd:.2f}", "", show, f"{episode.attempts or ''}", pr),
+            *("" if usd is None else f"{usd:.2f}", age.text, show, f"{episode.attempts or ''}", pr),
         ),
         values=(
             *(state, name, step, share and 100 * share, episode.duration_s),
-            *(usd, 0.0, show, episode.attempts, pr),
+            *(usd, age.seconds, show, episode.attempts, pr),
         ),
         tone=tone,
         why=why(episode, now),

@@ -14,12 +14,12 @@ from typing import Any, ClassVar
 from pipeline.costs import hours, so_far
 from pipeline.model import Episode, Instance, State, Task
 from pipeline.scaling import bad_end_in_words, refusal_in_words, was_refused, was_taken_away
-from pipeline.settling import hour_of
 from tui.ports import Engine
 from tui.sources.episodes import lost
 from tui.sources.reading import Reading
 from tui.sources.said import bar, length, named, span
 from tui.values import Column, Line, Tone, clean
+from tui.words import many
 
 COLUMNS = (
     Column(key="state", title="ST", width=9),
@@ -67,8 +67,9 @@ class FleetSource(Reading):
         self.columns = COLUMNS
 
     def look(self, now: float) -> tuple[Sequence[Line], Mapping[str, Any]]:
-        """Live workers, then ended ones, then instances; how many wait, and what an hour costs."""
-        recent, instances = self.at.fleet.recent(), self.at.fleet.instances()
+        """Live workers, then ended ones, then instances, the newest first; how many wait, and $ an hour."""
+        recent = self.at.fleet.recent()
+        instances = sorted(self.at.fleet.instances(), key=lambda each: (-(each.launched_at or 0.0), each.id))
         live = [task for task in recent if task.live]
         working = self._working()
         idle_s = {
@@ -104,6 +105,8 @@ class FleetSource(Reading):
         return max(0.0, now - max([task.started_at or now, *ends]))
 
     def _hour(self, instance: Instance) -> Decimal | None:
+        from pipeline.settling import hour_of
+
         books = self.at.books
         return hour_of(instance.type, instance.market, self.at.prices, books.aws) if books else None
 
@@ -184,7 +187,7 @@ def _machine(
         tone=Tone.BUSY if busy else Tone.PLAIN,
         up_s=up_s,
         idle_s=None if busy or starting else least,
-        why=", ".join(filter(None, (instance.detail, f"{len(tasks)} workers", _load(instance)))),
+        why=", ".join(filter(None, (instance.detail, many(len(tasks), "worker"), _load(instance)))),
         hour_usd=hour,
         usd=so_far(instance, hour, now) if hour is not None else None,
     )

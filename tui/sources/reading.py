@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
+from pipeline.model import Episode
+from pipeline.ports import Ledger
 from tui.ports import Engine
 from tui.values import Column, Line, Snapshot
+
+_PAGE = 500
+
+
+def everything(ledger: Ledger) -> Iterator[Episode]:
+    """All episodes, the newest first; page by page, so that they are never all in memory at once."""
+    page = ledger.episodes(limit=_PAGE)
+    while page:
+        yield from page
+        page = ledger.episodes(limit=_PAGE, after=page[-1])
 
 
 class Reading(ABC):

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from pipeline.errors import StorageError
-from pipeline.formats import read_transcript
 from pipeline.model import Episode, State, Transcript
 from tui.ports import Engine
 from tui.sources.reading import Reading
 from tui.sources.said import length, named, review_name, span, web
 from tui.values import Column, Line, Tone, clean
+from tui.words import many
 
 COLUMNS = (
     Column(key="pr", title="PR", width=12),
@@ -72,6 +72,8 @@ class ReviewsSource(Reading):
         return lines, {"open": len(lines), "unread": len(unread)}
 
     def _doubts(self, episode: Episode) -> Doubts:
+        from pipeline.formats import read_transcript
+
         data = self.at.artifacts.get(episode.artifacts.get("transcript", "none"))
         if data is None:
             return Doubts(trouble="its transcript is gone from the store")
@@ -124,5 +126,5 @@ def _why(doubts: Doubts, repository: str) -> str:
     where = f"in {repository}" if repository else ""
     if doubts.words is None:
         return f"{where}: its transcript is being read"
-    unnamed = f", {doubts.unnamed} speakers have no name yet" if doubts.unnamed else ""
+    unnamed = f", {many(doubts.unnamed, 'speaker')} without a name" if doubts.unnamed else ""
     return f"{where}: {doubts.doubtful} of {doubts.words:,} words are doubtful{unnamed}"

@@ -41,6 +41,7 @@ class StatusSource(Reading):
             "usd": found.cost.usd if self.at.books else None,
             "running_usd": found.cost.running_usd,
             "budget_usd": found.cost.budget_usd,
+            "warm_s": max(0.0, self.at.ledger.warm_until() - now),
             "holds": tuple(held(hold, now) for hold in found.holds),
             "speeds": tuple(self._speeds),
         }

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Horizontal
 from textual.widgets import Static
 
 from tui import words
@@ -14,24 +16,35 @@ from tui import words
 class Bar(Static):
     """One line of text."""
 
-    def __init__(self, *, id: str) -> None:
-        super().__init__(id=id, markup=False)
-        self._said: Text | None = None
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes, markup=False)
+        self._said = Text()
 
     def say(self, text: Text) -> None:
-        if text != self._said or str(text) != str(self._said):
+        if text != self._said:
+            # To lay out the screen anew paints more than this line: only where its width comes from its text.
+            layout = self.has_class("end") and text.cell_len != self._said.cell_len
             self._said = text
-            self.update(text)
+            self.update(text, layout=layout)
 
-    def _between(self, left: Text, right: str, style: str = "") -> Text:
-        """Both ends of the line; where there is no room for both, a third of it is the right one's."""
-        width, end = self.size.width, Text(right, style=style)
+
+class AgedBar(Horizontal):
+    """A line that ends with an age, in a widget of its own: of one that changes, Textual sends everything."""
+
+    def compose(self) -> ComposeResult:
+        yield Bar()
+        yield Bar(classes="end")
+
+    def say(self, left: Text, age: str) -> None:
+        """Where there is no room for both, a third of it is the age's."""
+        width, end = self.size.width, Text(age, style="bold" if age.startswith("~") else "dim")
         end.truncate(max(width - left.cell_len - 1, width // 3), overflow="ellipsis")
-        left.truncate(max(0, width - end.cell_len - 1), overflow="ellipsis", pad=True)
-        return Text.assemble(left, " ", end, no_wrap=True, end="")
+        left.truncate(max(0, width - end.cell_len - 1), overflow="ellipsis")
+        for bar, text in zip(self.query(Bar), (left, end), strict=True):
+            bar.say(text)
 
 
-class TopBar(Bar):
+class TopBar(AgedBar):
     """Which deployment, its numbers, and how old these are."""
 
     def tell(self, name: str, facts: Mapping[str, Any], age: str, read_only: bool) -> None:
@@ -41,10 +54,10 @@ class TopBar(Bar):
         for part, needs in words.summary(facts):
             text.append("  ")
             text.append(part, style="bold" if needs else "")
-        self.say(self._between(text, age, "bold" if age.startswith("~") else "dim"))
+        self.say(text, age)
 
 
-class TabBar(Bar):
+class TabBar(AgedBar):
     """Where one is, what is shown of it, and how old that is."""
 
     def tell(self, screen: str, told: str, age: str) -> None:
@@ -52,7 +65,7 @@ class TabBar(Bar):
         for name, current in words.tabs(screen):
             text.append(f" {name} ", style="reverse" if current else "")
         text.append(f"  {told}")
-        self.say(self._between(text, age, "bold" if age.startswith("~") else "dim"))
+        self.say(text, age)
 
 
 class WhyLine(Bar):

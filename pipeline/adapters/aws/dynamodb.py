@@ -19,6 +19,8 @@ from pipeline.adapters.aws.records import (
     EPISODE,
     FEED,
     OUTBOX,
+    WARM,
+    WISH,
     alias_key,
     bill_of,
     bill_writes,
@@ -184,6 +186,13 @@ class DynamoLedger:
         last = "~" if until is None else f"{time_key(until)}~"
         pages = self._rows.pages(BILL, within=(time_key(since), last))
         return [bill_of(item) for page in pages for item in page]
+
+    def warm_until(self) -> float:
+        item = self._rows.item(WISH, WARM)
+        return msgspec.json.decode(string(item, "doc"), type=float) if item else 0.0
+
+    def keep_warm(self, until: float) -> None:
+        self._rows.put({**key(WISH, WARM), "doc": {"S": text(until)}})
 
     def budget(self, month: str) -> BudgetState:
         item = self._rows.item(BUDGET, month)

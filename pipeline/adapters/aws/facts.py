@@ -62,6 +62,7 @@ class Facts:
         there: dict[str, Callable[[str], bool]] = {
             f"table {names.table}": self._has_table,
             f"queue {names.queue}": lambda what: self._has_queue(what, names.queue),
+            f"queue {names.first_queue}": lambda what: self._has_queue(what, names.first_queue),
             f"queue {names.dead_queue}": lambda what: self._has_queue(what, names.dead_queue),
             f"bucket {bucket}": lambda what: self._has_bucket(what, bucket),
             f"cluster {names.cluster}": lambda what: self.has_cluster(),

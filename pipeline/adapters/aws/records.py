@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     Key = dict[str, UniversalAttributeValueTypeDef]
 
 EPISODE, OUTBOX, FEED, BILL, BILLED, BUDGET = "episode", "outbox", "feed", "bill", "billed", "budget"
+WISH, WARM = "wish", "warm"
 CHARGE = "charge:"  #: begins the name of an attribute of an episode: its share of a bill
 
 _ACTIONS_A_TRANSACTION = 100  #: DynamoDB's limit

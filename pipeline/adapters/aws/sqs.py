@@ -62,7 +62,8 @@ class SqsQueue:
         self._what = f"the queue {url.rpartition('/')[2]}"
         self._dead_what = f"the queue {dead_url.rpartition('/')[2]}"
 
-    def send(self, job: Job) -> None:
+    def send(self, job: Job, *, first: bool = False) -> None:
+        """There is no order in which it could come first: `TwoQueues` has a queue for that."""
         with explained(self._what):
             self._client.send_message(QueueUrl=self._url, MessageBody=body_of(job))
 

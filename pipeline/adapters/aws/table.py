@@ -11,6 +11,7 @@ A record's partition key says what it is, its sort key which one:
     bill               TIME#BILL         what an instance, or a month, cost and who shares it
     billed             BILL              where that bill is
     budget             MONTH             what the month's budget holds
+    wish               warm              until when a worker shall be there though nothing waits
     task               TIME#TASK         a worker that was asked for
     instance           ID                what workers ran on, until it is billed
     fleet, lock        NAME              a start under way, and who may poll

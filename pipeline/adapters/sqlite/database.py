@@ -60,6 +60,8 @@ CREATE TABLE stint (
 CREATE TABLE bill (id TEXT PRIMARY KEY, ended_at REAL NOT NULL, doc BLOB NOT NULL) STRICT, WITHOUT ROWID;
 CREATE INDEX bill_time ON bill (ended_at, id);
 
+CREATE TABLE wish (name TEXT PRIMARY KEY, doc BLOB NOT NULL) STRICT, WITHOUT ROWID;
+
 CREATE TABLE budget (month TEXT PRIMARY KEY, doc BLOB NOT NULL) STRICT, WITHOUT ROWID;
 
 CREATE TABLE feed (name TEXT PRIMARY KEY, doc BLOB NOT NULL) STRICT, WITHOUT ROWID;
@@ -96,13 +98,24 @@ class Database:
         self._local = threading.local()
 
     def connection(self) -> sqlite3.Connection:
-        """This thread's connection, in autocommit mode. Raises StorageError, StorageFull."""
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            with self._explained():
-                connection = self._open()
-            self._local.connection = connection
-        return connection
+        """This thread's connection, in autocommit mode. Raises StorageError, StorageFull.
+
+        A file that was put in the other's place is opened; one that is gone is not made anew.
+        """
+        opened: tuple[sqlite3.Connection, tuple[int, int]] | None = getattr(self._local, "opened", None)
+        with self._explained():
+            if opened is None or opened[1] != self._identity():
+                opened = self._open(), self._identity()
+                self._local.opened = opened
+        return opened[0]
+
+    def _identity(self) -> tuple[int, int]:
+        """Which file it is: one that was deleted stays readable to those who have it open, for ever."""
+        try:
+            found = self.path.stat()
+        except FileNotFoundError:
+            raise StorageError(f"the database {self.path} is gone", "put it back, or start again") from None
+        return found.st_dev, found.st_ino
 
     def _open(self) -> sqlite3.Connection:
         self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -29,6 +29,7 @@ from pipeline.model import (
 )
 
 _COLUMNS = "doc, claim_until, progress, charges"
+_WARM = "warm"
 _ALIASES_A_QUERY = 400
 
 
@@ -158,6 +159,18 @@ class SqliteLedger:
                 (since, math.inf if until is None else until),
             ).fetchall()
         return [msgspec.json.decode(doc, type=Bill) for (doc,) in rows]
+
+    def warm_until(self) -> float:
+        with self._db.reading() as connection:
+            row = connection.execute("SELECT doc FROM wish WHERE name = ?", (_WARM,)).fetchone()
+        return msgspec.json.decode(row[0], type=float) if row else 0.0
+
+    def keep_warm(self, until: float) -> None:
+        with self._db.writing() as connection:
+            connection.execute(
+                "INSERT INTO wish VALUES (?, ?) ON CONFLICT DO UPDATE SET doc = excluded.doc",
+                (_WARM, msgspec.json.encode(until)),
+            )
 
     def budget(self, month: str) -> BudgetState:
         with self._db.reading() as connection:

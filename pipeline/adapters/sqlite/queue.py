@@ -22,14 +22,20 @@ class SqliteQueue:
         self._max_receives = max_receives
         self._clock = clock
 
-    def send(self, job: Job) -> None:
+    def send(self, job: Job, *, first: bool = False) -> None:
         # A job of the same episode that nobody has seen yet serves as well. One that is leased does
         # not: its worker may be about to complete it.
+        visible_at = 0.0 if first else self._clock()
         with self._db.writing() as connection:
             connection.execute(
                 "INSERT INTO job (episode_id, visible_at) SELECT ?, ? WHERE NOT EXISTS"
                 " (SELECT 1 FROM job WHERE episode_id = ? AND token IS NULL AND dead_at IS NULL)",
-                (job.episode_id, self._clock(), job.episode_id),
+                (job.episode_id, visible_at, job.episode_id),
+            )
+            connection.execute(
+                "UPDATE job SET visible_at = min(visible_at, ?)"
+                " WHERE episode_id = ? AND token IS NULL AND dead_at IS NULL",
+                (visible_at, job.episode_id),
             )
 
     def lease(self, seconds: float) -> Lease | None:
