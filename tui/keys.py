@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -158,9 +159,31 @@ def remapped(wanted: Mapping[str, str]) -> dict[str, str]:
     for id, given in wanted.items():
         if id not in keys:
             raise ConfigError(f"[tui.keys]: there is nothing named '{id}'", f"known: {', '.join(keys)}")
-        keys[id] = given
+        keys[id] = ",".join(_named(id, one) for one in given.split(","))
     _check_unique(keys)
     return keys
+
+
+def _named(id: str, key: str) -> str:
+    """A key as Textual names it: signs by their Unicode names, some by shorter ones. Raises ConfigError."""
+    *held, last = key.strip().split("+") if len(key.strip()) > 1 else [key.strip()]
+    if not last or not set(held) <= _HELD or not (len(last) == 1 or last.isidentifier()):
+        raise ConfigError(f"[tui.keys]: {id} = '{key}' is no key", "as: f9, ctrl+r, R, slash, comma, space")
+    if len(last) == 1 and not last.isalnum():
+        name = unicodedata.name(last, last).lower().replace("-", "_").replace(" ", "_")
+        last = _SHORTER.get(name, name)
+    return "+".join((*held, last))
+
+
+_HELD = {"ctrl", "shift", "alt", "super", "meta"}
+_SHORTER = {
+    "solidus": "slash",
+    "reverse_solidus": "backslash",
+    "commercial_at": "at",
+    "hyphen_minus": "minus",
+    "plus_sign": "plus",
+    "low_line": "underscore",
+}
 
 
 def _check_unique(keys: Mapping[str, str]) -> None:

@@ -88,7 +88,7 @@ def test_a_source_that_was_replaced_is_not_heard_any_more() -> None:
             app.show(Place(screen="log", item="w-1"))
             before = app._pollers["log"]  # pyright: ignore[reportPrivateUsage]
             app.show(Place(screen="log", item="w-2"))
-            late = Snapshot(source="log", version=99, at=98.0, took_s=0.0, lines=LINES)
+            late = Snapshot(source="log", version=10**6, at=98.0, took_s=0.0, lines=LINES)
             app.post_message(Delivered(late, before))
             assert "Episode " not in await until(app, lambda text: "of w-2" in text)
 
@@ -397,6 +397,21 @@ def test_no_key_means_two_things_on_one_screen() -> None:
     with pytest.raises(ConfigError, match="nothing named 'pol'"):
         remapped({"pol": "R"})
     assert remapped({"by": "f"})["by"] == "f"  # where the log's key means nothing
+    with pytest.raises(ConfigError, match="both filter and poll"):
+        remapped({"poll": "/"})
+
+
+@pytest.mark.parametrize(
+    ("given", "named"), [("#", "number_sign"), ("ctrl+r", "ctrl+r"), ("f9,+", "f9,plus"), ("ä", "ä")]
+)
+def test_keys_have_the_names_that_textual_gives_them(given: str, named: str) -> None:
+    assert remapped({"poll": given})["poll"] == named
+
+
+@pytest.mark.parametrize("given", ["", "ctrl+", "hyper+r", "two words", "f9,"])
+def test_what_is_no_key(given: str) -> None:
+    with pytest.raises(ConfigError, match="is no key"):
+        remapped({"poll": given})
 
 
 def test_a_worker_is_kept_for_as_long_as_is_said() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -58,3 +61,17 @@ def test_what_can_not_be_is_said_in_words(
         told = terminal.rest()
         assert said in told
         assert b"Traceback" not in told
+
+
+def test_it_ends_when_its_line_is_cut(config: Path) -> None:
+    """As SSH's may be: without its terminal it would spin for ever."""
+    near, far = pty.openpty()
+    program = subprocess.Popen(
+        [*START, "-c", f"{config}"], stdin=far, stdout=far, stderr=far, start_new_session=True
+    )
+    os.close(far)
+    written = b""
+    while b"Well met" not in written:
+        written += os.read(near, 65_536)
+    os.close(near)
+    assert program.wait(10) == 0
