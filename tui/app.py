@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from textual import on, work
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.css.query import NoMatches
 from textual.filter import LineFilter
 from textual.message import Message
 from textual.screen import Screen
@@ -186,7 +187,11 @@ class Dashboard(App[None]):
     @property
     def _whole(self) -> bool:
         """Whether all of the screen is there: not so while it begins and ends."""
-        return len(self.query(Table)) == len(SCREENS) and bool(self.query(KeyBar))
+        try:  # one by one, as Textual remembers these
+            self.query_one(KeyBar)
+            return all(self.query_one(f"#{name}", Pane).table.is_mounted for name in SCREENS)
+        except NoMatches:
+            return False
 
     def on_delivered(self, message: Delivered) -> None:
         what = message.what

@@ -53,7 +53,8 @@ _NEXT: Mapping[State, str] = {
 }
 
 _PAGE = 500
-_NEWEST = 200  #: that the first reading shows, and of queued ones each
+_NEWEST = 200  #: that the first reading shows
+_SCREENFUL = 50  #: of queued ones, that each reading looks at
 _WHOLE_S = (30.0, 300.0)  #: from one reading of everything to the next, on this machine and on AWS
 _SOONEST_S = (5.0, 60.0)  #: the same, where counts say that something moved unseen
 
@@ -116,7 +117,7 @@ class EpisodesSource(Reading):
         ids = {each.id for each in working}
         done = ledger.several(sorted(self._working - ids)) if self._working - ids else []
         self._working = ids
-        return [*working, *done, *ledger.episodes(state=State.QUEUED, limit=_NEWEST)]
+        return [*working, *done, *ledger.episodes(state=State.QUEUED, limit=_SCREENFUL)]
 
     def _is_old(self, counts: Mapping[State, int], now: float) -> bool:
         """Whether everything has to be read again; a page of the newest may do."""

@@ -31,17 +31,21 @@ class Bar(Static):
 class AgedBar(Horizontal):
     """A line that ends with an age, in a widget of its own: of one that changes, Textual sends everything."""
 
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id)
+        self._left, self._right = Bar(), Bar(classes="end")
+
     def compose(self) -> ComposeResult:
-        yield Bar()
-        yield Bar(classes="end")
+        yield self._left
+        yield self._right
 
     def say(self, left: Text, age: str) -> None:
         """Where there is no room for both, a third of it is the age's."""
         width, end = self.size.width, Text(age, style="bold" if age.startswith("~") else "dim")
         end.truncate(max(width - left.cell_len - 1, width // 3), overflow="ellipsis")
         left.truncate(max(0, width - end.cell_len - 1), overflow="ellipsis")
-        for bar, text in zip(self.query(Bar), (left, end), strict=True):
-            bar.say(text)
+        self._left.say(left)
+        self._right.say(end)
 
 
 class TopBar(AgedBar):
