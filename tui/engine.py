@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.reporting import By
 from tui.actions import actions, keep_warm
@@ -15,6 +17,9 @@ from tui.sources.log import LogSource
 from tui.sources.reviews import ReviewsSource
 from tui.sources.status import StatusSource
 from tui.values import Line
+
+if TYPE_CHECKING:
+    from tui.sources.detail import Imagined
 
 
 def backend(at: Engine, config_file: Path) -> Backend:
@@ -33,10 +38,16 @@ def backend(at: Engine, config_file: Path) -> Backend:
         LogSource(at),
     )
 
+    @cache
+    def imagined() -> Imagined:
+        from tui.sources.detail import Imagined
+
+        return Imagined(at)
+
     def detail(episode: str) -> Source:
         from tui.sources.detail import DetailSource  # which takes longer to load than all the others
 
-        return DetailSource(at, episode)
+        return DetailSource(at, episode, imagined())
 
     return Backend(
         name=_name(at, config_file),

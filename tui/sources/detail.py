@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from threading import Lock
 from typing import Any, ClassVar
 
 from pipeline import states
 from pipeline.accounts import Kept, would_be
+from pipeline.advice import worked
 from pipeline.errors import StorageError
 from pipeline.formats import read_transcript
 from pipeline.model import CostLine, Episode, Event, State, Step
@@ -16,7 +18,7 @@ from pipeline.reporting import explained
 from pipeline.status import find_episode
 from tui.ports import Engine
 from tui.sources.episodes import SIGNS, lost, why
-from tui.sources.reading import Reading
+from tui.sources.reading import Reading, everything
 from tui.sources.reviews import doubts_of
 from tui.sources.said import length, named, review_name, web
 from tui.values import Column, Line, clean
@@ -50,14 +52,38 @@ class Phase:
     took_s: float | None = None  #: until now, where it goes on
 
 
+class Imagined:
+    """What episodes would have cost where nothing is paid, for all pages of an engine: they share what
+    idles, so that each figure takes all of them, and a while."""
+
+    def __init__(self, at: Engine) -> None:
+        self._at = at
+        self._reading = Lock()
+        self._seen: set[tuple[str, float | None, float | None]] = set()
+        self._kept = Kept(bills=[])
+
+    def bills_with(self, episode: Episode) -> Kept:
+        """Read anew where the episode was worked on since."""
+        at, work = self._at, (episode.id, episode.worked_s, episode.duration_s)
+        if not episode.worked_s:
+            return would_be(at.config, at.prices, [])
+        with self._reading:
+            if work not in self._seen:
+                episodes = worked(everything(at.ledger))
+                self._seen = {(each.id, each.worked_s, each.duration_s) for each in episodes}
+                self._kept = would_be(at.config, at.prices, episodes)
+            return self._kept
+
+
 class DetailSource(Reading):
     """Lines are the episode's history; everything else is in the facts."""
 
     name = "detail"
     every_s: ClassVar[tuple[float, float]] = (2.0, 10.0)
 
-    def __init__(self, at: Engine, episode: str) -> None:
+    def __init__(self, at: Engine, episode: str, imagined: Imagined | None = None) -> None:
         super().__init__(at)
+        self._imagined = imagined or Imagined(at)
         self.columns = COLUMNS
         self._wanted = episode
         self._transcript: tuple[str, Mapping[str, Any]] = "", {}
@@ -105,7 +131,7 @@ class DetailSource(Reading):
             if at.books:
                 kept = Kept(bills=at.ledger.bills(since) if episode.charges else [])
             else:
-                kept = would_be(at.config, at.prices, at.ledger.episodes() if episode.worked_s else [])
+                kept = self._imagined.bills_with(episode)
             self._costs = key, explained(episode.id, kept.bills), kept
         return self._costs[1], self._costs[2]
 
