@@ -63,7 +63,13 @@ KEYS = (
         screens=("costs",),
         footer=True,
     ),
-    Key(id="browse", keys="o", title="Open it", about="The pull request, page or folder", footer=True),
+    Key(
+        id="browse",
+        keys="o",
+        title="Open it",
+        about="The pull request, or the page in AWS's console",
+        footer=True,
+    ),
     Key(id="copy", keys="y", title="Copy", about="The row's id"),
     Key(id="copy_command", keys="Y", title="Copy command", about="That shows the same on the command line"),
     Key(

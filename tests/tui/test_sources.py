@@ -546,3 +546,11 @@ def test_a_timeline_of_any_history_has_an_order_and_no_negative_time(
     assert all((phase.took_s or 0.0) >= 0 for phase in phases)
     begun = [phase.began_at for phase in phases if phase.began_at is not None]
     assert begun == sorted(begun)
+
+
+def test_workers_on_aws_have_a_page_in_its_console(open_site: Callable[[str], Site]) -> None:
+    site = open_site("aws")
+    (task,) = site.engine.fleet.start(1)
+    (line,) = FleetSource(site.engine).read().lines
+    assert line.url.startswith("https://us-east-1.console.aws.amazon.com/ecs/v2/clusters/")
+    assert line.url.endswith(f"/tasks/{task.id}")

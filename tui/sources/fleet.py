@@ -6,7 +6,7 @@ import os
 import platform
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar
@@ -84,11 +84,21 @@ class FleetSource(Reading):
             *(_ended(task, now) for task in ended[:_MOST_ENDED]),
             *(_machine(each, on.get(each.id, ()), working, idle_s, hour[each.id], now) for each in instances),
         ]
-        return [_line(row, now) for row in rows], {
+        return [replace(_line(row, now), url=self._page(row.of)) for row in rows], {
             "live": len(live),
             "waiting": sum(not task.instance for task in live),
             "usd_h": sum((usd for usd in hour.values() if usd), Decimal(0)) if self.at.books else None,
         }
+
+    def _page(self, of: Task | Instance) -> str:
+        """In AWS's console."""
+        aws = self.at.config.aws
+        if self.at.config.engine != "aws" or aws is None:
+            return ""
+        console = f"https://{aws.region}.console.aws.amazon.com"
+        if isinstance(of, Task):
+            return f"{console}/ecs/v2/clusters/{aws.name}/tasks/{of.id}"
+        return f"{console}/ec2/home?region={aws.region}#InstanceDetails:instanceId={of.id}"
 
     def _working(self) -> dict[str, Episode]:
         """Who has which episode."""
