@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from pipeline.advice import imagined, load_of, managed, worked
-from pipeline.assumptions import measured, shipped
+from pipeline.assumptions import Assumptions, shipped
 from pipeline.config import Aws, Config
 from pipeline.deployment import DEFAULT_REGION
 from pipeline.listed import Listed
+from pipeline.loads import Load
 from pipeline.model import Bill, Episode
 from pipeline.offers import CPU_TYPE, GPU_TYPES, offers
 from pipeline.options import terms_of
@@ -45,7 +46,8 @@ def would_be(
         for episode in worked(episodes)
         if since <= episode.queued_at and (until is None or episode.queued_at <= until)
     ]
-    asked, aws = question(config, prices, done, {}), aws_of(config)
+    aws = aws_of(config)
+    asked = question(aws, prices, load_of(done), shipped())
     option = managed(asked, aws.instance_types[0], aws.markets[0])
     if option is None:
         return Kept(bills=[], imagined_on="")
@@ -56,21 +58,18 @@ def would_be(
     )
 
 
-def question(
-    config: Config, prices: PriceList, done: Sequence[Episode], seen: Mapping[str, float]
-) -> Question:
-    """What else the work on these could have cost, at the speeds that were seen."""
-    aws = aws_of(config)
+def question(aws: Aws, prices: PriceList, load: Load, table: Assumptions) -> Question:
+    """What a load costs by every way there is."""
     service = Listed(aws.region).service
     return Question(
-        load=load_of(done),
-        table=measured(shipped(), seen),
+        load=load,
+        table=table,
         offers=offers(prices, dict.fromkeys((*aws.instance_types, *GPU_TYPES, CPU_TYPE))),
         service=service,
         terms=terms_of(aws, service),
     )
 
 
-def aws_of(config: Config) -> Aws:
+def aws_of(config: Config | None) -> Aws:
     """The config's, or its defaults in the region that most prices are quoted for."""
-    return config.aws or Aws(region=DEFAULT_REGION)
+    return (config.aws if config else None) or Aws(region=DEFAULT_REGION)

@@ -24,7 +24,7 @@ class Spending:
     limit_usd: Decimal
     spent_usd: Decimal  #: by bills
     running_usd: Decimal  #: by instances that are not billed yet, until now
-    hour_usd: Decimal  #: of an instance that is about to be started, fee included
+    hour_usd: Decimal  #: of an instance that is about to be started, fee included; 0 where there is no budget
 
     @property
     def so_far_usd(self) -> Decimal:

@@ -10,6 +10,7 @@ from pipeline.budget import SHARES, Spending, is_held, reason, within
 from pipeline.errors import Conflict
 from pipeline.model import BudgetState, State, Task
 from pipeline.ports import Clock, Fleet, JobQueue, Ledger
+from pipeline.queueing import in_hand
 from pipeline.scaling import NO_INSTANCE, Hold, Pace, Plan, Policy, Work, pace_of, plan, work_left
 from pipeline.tariff import month_of, month_span
 
@@ -55,9 +56,7 @@ def dispatch(
     warm = now < ledger.warm_until()
     decided, warning = plan(work, tasks, pace, policy, now, warm=warm), ""
     if budget and (work.jobs or warm or is_held(ledger.budget(month_of(now)))):
-        spending = budget.spending()
-        warning = _warning(ledger, spending)
-        decided = _afforded(ledger, spending, decided, work, len(live), pace, budget.tail_s, now)
+        decided, warning = _afforded(ledger, budget, decided, work, len(live), pace, now)
     for task_id in decided.give_up:
         fleet.stop(task_id, f"{NO_INSTANCE} within {policy.patience_s:.0f} s")
     return Dispatched(
@@ -79,71 +78,65 @@ def budget_hold(state: BudgetState) -> list[Hold]:
 def release_budget(ledger: Ledger, clock: Clock) -> BudgetState:
     """Let this month's work go on, whatever it costs; the next month has its budget again."""
     now = clock()
-    return _noted(ledger, month_of(now), lambda state: replace(state, released_at=now))
+    return _noted(ledger, month_of(now), lambda state: replace(state, released_at=now))[1]
 
 
-def _warning(ledger: Ledger, spending: Spending) -> str:
-    """Where a share of the budget is spent that nobody was told of yet."""
-    state = ledger.budget(spending.month)
+def _afforded(
+    ledger: Ledger,
+    budget: Budget,
+    decided: Plan,
+    work: Work,
+    live: int,
+    pace: Pace,
+    now: float,
+) -> tuple[Plan, str]:
+    """The part of a plan that may be paid for; workers learn from the ledger that they shall end. And a
+    warning, where a share of the budget is spent that nobody was told of yet."""
+    spending, tail_s = budget.spending(), budget.tail_s
+    why = reason(spending, work, live, pace, tail_s)
     share = max((share for share in SHARES if spending.share >= share), default=0)
-    if share <= state.told:
-        return ""
-    try:
-        ledger.keep_budget(replace(state, told=share), state)
-    except Conflict:
-        return ""  # whoever changed it told it, or the next turn does
+
+    def judged(state: BudgetState) -> BudgetState:
+        state = replace(state, told=max(share, state.told))
+        if state.released_at is not None or bool(why) == bool(state.held):
+            return state
+        return replace(state, held=why, held_at=now if why else None)
+
+    before, state = _noted(ledger, spending.month, judged)
+    warning = _told(share, spending) if share > before.told else ""
+    if state.released_at is not None:
+        return decided, warning
+    held = budget_hold(state)
+    if held:
+        return replace(decided, start=0, market=None, holds=(*decided.holds, *held)), warning
+    return within(decided, spending, work, live, pace, tail_s), warning
+
+
+def _told(share: int, spending: Spending) -> str:
     return (
         f"more than {share} % of the budget of {spending.month} is spent:"
         f" US$ {spending.so_far_usd:.2f} of {spending.limit_usd:.2f}"
     )
 
 
-def _afforded(
-    ledger: Ledger,
-    spending: Spending,
-    decided: Plan,
-    work: Work,
-    live: int,
-    pace: Pace,
-    tail_s: float,
-    now: float,
-) -> Plan:
-    """The part of a plan that may be paid for; workers learn from the ledger that they shall end."""
-    why = reason(spending, work, live, pace, tail_s)
-
-    def judged(state: BudgetState) -> BudgetState:
-        if state.released_at is not None or bool(why) == bool(state.held):
-            return state
-        return replace(state, held=why, held_at=now if why else None)
-
-    state = _noted(ledger, spending.month, judged)
-    if state.released_at is not None:
-        return decided
-    held = budget_hold(state)
-    if held:
-        return replace(decided, start=0, market=None, holds=(*decided.holds, *held))
-    return within(decided, spending, work, live, pace, tail_s)
-
-
-def _noted(ledger: Ledger, month: str, change: Callable[[BudgetState], BudgetState]) -> BudgetState:
-    """What a month's budget holds, changed; on top of what somebody else changed at the same time."""
+def _noted(
+    ledger: Ledger, month: str, change: Callable[[BudgetState], BudgetState]
+) -> tuple[BudgetState, BudgetState]:
+    """What a month's budget held, and what it holds now that it is changed; on top of what somebody else
+    changed at the same time."""
     while True:
         state = ledger.budget(month)
         changed = change(state)
         if changed == state:
-            return state
+            return state, state
         with suppress(Conflict):
             ledger.keep_budget(changed, state)
-            return changed
+            return state, changed
 
 
 def _work(ledger: Ledger, queue: JobQueue, live: list[Task], now: float) -> Work:
     waiting = ledger.episodes(state=State.QUEUED, limit=_SAMPLE)
-    taken = [
-        episode
-        for state in (State.TRANSCRIBING, State.TRANSCRIBED)
-        for episode in ledger.episodes(state=state, limit=_SAMPLE)
-    ]
+    taken = in_hand(ledger, _SAMPLE)
     more = queue.depth().waiting - _SAMPLE if len(waiting) == _SAMPLE else 0
     return work_left(waiting, taken, [task.id for task in live], now, max(more, 0))
 

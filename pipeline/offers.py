@@ -8,13 +8,12 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from pipeline.assumptions import Assumption, Assumptions
-from pipeline.costs import lessened
 from pipeline.deployment import DEFAULT_REGION
 from pipeline.imagined import Machine
 from pipeline.model import Market, Price
 from pipeline.options import Batch, Hired, Hosted, Option, Own, Terms
 from pipeline.ports import PriceList
-from pipeline.tariff import ServicePrice
+from pipeline.tariff import ServicePrice, on_demand_rates
 
 GPU_TYPES = ("g4dn.xlarge", "g5.xlarge", "g6.xlarge", "g6e.xlarge")
 CPU_TYPE = "c7i.4xlarge"
@@ -186,8 +185,7 @@ class _Given:
         """An hour of it: savings plans lessen only what is bought on demand."""
         if market is Market.SPOT:
             return {"instance": (Decimal(1), spot)}
-        savings = self._terms.savings
-        rates = lessened(on_demand, Decimal(str(savings.discount)), Decimal(str(savings.covered)))
+        rates = on_demand_rates(on_demand, self._terms.savings)
         names = ("instance", "instance, not covered")
         return {name: (rate.share, rate.price) for name, rate in zip(names, rates, strict=False)}
 

@@ -67,14 +67,23 @@ def _renew(ledger: Ledger, queue: JobQueue, clock: Clock, wanted: Callable[[Epis
     return renewed
 
 
-def free_orphans(ledger: Ledger, queue: JobQueue, fleet: Fleet, clock: Clock) -> int:
-    """Give back the jobs of workers that are gone, rather than wait for their leases to lapse."""
-    claimed = [
+def in_hand(ledger: Ledger, limit: int | None = None) -> list[Episode]:
+    """Episodes that workers have, or had until lately; at most `limit` of either state."""
+    return [
         episode
         for state in (State.TRANSCRIBING, State.TRANSCRIBED)
-        for episode in ledger.episodes(state=state)
-        if episode.claim
+        for episode in ledger.episodes(state=state, limit=limit)
     ]
+
+
+def by_worker(ledger: Ledger) -> dict[str, Episode]:
+    """Who has which episode."""
+    return {episode.claim.worker: episode for episode in in_hand(ledger) if episode.claim}
+
+
+def free_orphans(ledger: Ledger, queue: JobQueue, fleet: Fleet, clock: Clock) -> int:
+    """Give back the jobs of workers that are gone, rather than wait for their leases to lapse."""
+    claimed = [episode for episode in in_hand(ledger) if episode.claim]
     ended = fleet.ended({episode.claim.worker for episode in claimed if episode.claim})
     freed = 0
     for episode in claimed:

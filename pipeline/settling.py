@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from pipeline.budget import Spending
 from pipeline.config import Aws
-from pipeline.costs import Rate, bill_of, hours, lessened, so_far, spot_hours, use_of
+from pipeline.costs import Rate, bill_of, hours, so_far, spot_hours, use_of
 from pipeline.model import Bill, Instance, Market, Price, Task
 from pipeline.ports import Clock, Ledger, Meter, PriceList
 from pipeline.tariff import (
@@ -17,6 +17,7 @@ from pipeline.tariff import (
     instance_items,
     month_of,
     month_span,
+    on_demand_rates,
     standing_id,
     standing_items,
 )
@@ -71,9 +72,7 @@ def rates_of(instance: Instance, prices: PriceList, aws: Aws) -> tuple[Rate, ...
     if instance.market is Market.SPOT:
         return _spot_rates(instance, prices)
     price = prices.on_demand(instance.type)
-    if price is None:
-        return ()
-    return lessened(price, Decimal(str(aws.savings.discount)), Decimal(str(aws.savings.covered)))
+    return on_demand_rates(price, aws.savings) if price else ()
 
 
 def hour_of(instance_type: str, market: Market | None, prices: PriceList, aws: Aws) -> Decimal | None:
@@ -83,9 +82,7 @@ def hour_of(instance_type: str, market: Market | None, prices: PriceList, aws: A
     if market_price is None:
         return None
     rates = (
-        (Rate(price=market_price),)
-        if market is Market.SPOT
-        else lessened(market_price, Decimal(str(aws.savings.discount)), Decimal(str(aws.savings.covered)))
+        (Rate(price=market_price),) if market is Market.SPOT else on_demand_rates(market_price, aws.savings)
     )
     return sum((rate.price.usd * rate.share for rate in rates), Decimal(0)) + (fee.usd if fee else 0)
 
@@ -107,13 +104,15 @@ def spending(books: Books) -> Spending:
         limit_usd=Decimal(str(books.aws.budget_usd)),
         spent_usd=sum((bill.usd for bill in bills), Decimal(0)),
         running_usd=running,
-        hour_usd=max(
-            (
-                hour_of(type, books.aws.markets[0], books.prices, books.aws) or Decimal(0)
-                for type in books.aws.instance_types
-            ),
-        ),
+        hour_usd=_dearest_hour(books) if books.aws.budget_usd else Decimal(0),
     )
+
+
+def _dearest_hour(books: Books) -> Decimal:
+    """Of the types in the market that is asked first."""
+    market = books.aws.markets[0]
+    each = (hour_of(type, market, books.prices, books.aws) for type in books.aws.instance_types)
+    return max(usd or Decimal(0) for usd in each)
 
 
 def bills_of(books: Books, month: str) -> list[Bill]:

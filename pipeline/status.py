@@ -10,6 +10,7 @@ from pipeline.dispatch import budget_hold
 from pipeline.errors import ConfigError
 from pipeline.model import Episode, Instance, Market, QueueDepth, State, Task
 from pipeline.ports import ArtifactStore, Fleet, JobQueue, Ledger
+from pipeline.queueing import by_worker
 from pipeline.scaling import Hold, Policy, holds
 from pipeline.tariff import month_of
 
@@ -101,12 +102,7 @@ def read_status(
     """The state of everything at one time; with the policy of an engine that starts workers itself, what
     it spent where that is anything, and whether its budget is used up."""
     recent = fleet.recent()
-    working = {
-        episode.claim.worker: episode
-        for state in (State.TRANSCRIBING, State.TRANSCRIBED)
-        for episode in ledger.episodes(state=state)
-        if episode.claim
-    }
+    working = by_worker(ledger)
     return Status(
         at=at,
         queue=queue.depth(),

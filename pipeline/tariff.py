@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from pipeline.config import Aws
-from pipeline.costs import Rate, Use, hours, item, months
+from pipeline.config import Aws, Savings
+from pipeline.costs import Rate, Use, hours, item, lessened, months
 from pipeline.deployment import DISPATCH_MIN, POLLER_MIB, SYNC_MIN
 from pipeline.errors import ConfigError
 from pipeline.model import BillItem, Episode, Price
@@ -66,6 +66,11 @@ def instance_items(
     if fee:
         items.append(item("fee", paid_h, fee))
     return [*items, *hourly_items(use.billed_s, aws, of), *_episode_items(use, aws, of, audio, lease_s)]
+
+
+def on_demand_rates(price: Price, savings: Savings) -> tuple[Rate, ...]:
+    """What the config's savings leave of an on-demand price."""
+    return lessened(price, Decimal(str(savings.discount)), Decimal(str(savings.covered)))
 
 
 def hourly_items(seconds: float, aws: Aws, of: ServicePrice) -> list[BillItem]:

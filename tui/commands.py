@@ -59,7 +59,7 @@ def tui(
     if serve is not None:
         from tui.serve import serve as serve_it
 
-        serve_it(_again(paths, serve), port=serve)
+        serve_it(_again(serve), port=serve)
         return
     if not _SERVED and not _is_terminal():
         raise ConfigError("the dashboard needs a terminal", "'proofcast status --json' is for scripts")
@@ -119,7 +119,7 @@ def _can_draw() -> bool:
     return "utf" in locale.lower()
 
 
-def _again(paths: list[Path], port: int) -> str:
+def _again(port: int) -> str:
     """The command that a page runs: this one, but for where it is shown."""
     arguments = [each for each in sys.argv[1:] if each not in ("--serve", f"{port}", f"--serve={port}")]
     program = [sys.executable, "-P", "-c", "from tui.start import main; main()"]

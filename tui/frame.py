@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from pipeline.errors import one_line
+from pipeline.handing import keep
 from tui.words import age
 
 if TYPE_CHECKING:
@@ -50,18 +51,9 @@ def place(config: Path) -> Path:
 
 def save(path: Path, frame: Frame) -> None:
     """Keep a frame for the next start, for the user's eyes only. One that can't be kept is no harm."""
-    import tempfile
-
     text = "\n".join([f"{frame.at:.0f}", *map(_harmless, frame.lines)])
     with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, part = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            Path(part).replace(path)
-        except OSError:
-            Path(part).unlink(missing_ok=True)
+        keep(text.encode(), path)
 
 
 def load(path: Path) -> Frame | None:

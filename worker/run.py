@@ -110,8 +110,9 @@ def _loop(engine: Engine, desk: Desk, drain: bool, stopping: threading.Event) ->
             well &= outcome not in (Outcome.FAILED, Outcome.RETRY)
             if outcome is None:
                 well &= _tended(engine)
-                warm |= drain and engine.warm()
-                if drain and not engine.warm() and _drained(engine, engine.clock() - busy_at):
+                stays = drain and engine.warm()
+                warm |= stays
+                if drain and not stays and _drained(engine, engine.clock() - busy_at):
                     break
                 stopping.wait(0.2 if drain else _IDLE_S)
             else:

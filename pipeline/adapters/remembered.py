@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from pipeline.errors import StorageError
+from pipeline.handing import keep
 from pipeline.listed import Listed
 from pipeline.model import Price
 from pipeline.ports import Clock, PriceList
@@ -83,7 +82,7 @@ class RememberedPrices:
         answer = _Answer(asked_at=self._clock(), price=price or (before.price if before else None))
         self._answers.update({**self._read(), **self._answers, key: answer})  # others learn too
         with suppress(OSError):
-            _replace(self._file, msgspec.json.encode(dict(self._answers)))  # another thread may add to it
+            keep(msgspec.json.encode(dict(self._answers)), self._file)  # another thread may add to it
         return answer
 
     @cached_property
@@ -95,15 +94,3 @@ class RememberedPrices:
             return msgspec.json.decode(self._file.read_bytes(), type=dict[str, _Answer])
         except (OSError, ValueError):
             return {}
-
-
-def _replace(file: Path, data: bytes) -> None:
-    """All of it or nothing."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=file.parent)
-    try:
-        with os.fdopen(handle, "wb") as temporary:
-            temporary.write(data)
-        Path(name).replace(file)
-    finally:
-        Path(name).unlink(missing_ok=True)

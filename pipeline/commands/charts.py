@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 _LINES = 18  #: of a curve on the terminal
 
+plot_option = click.option(
+    "--plot", is_flag=False, flag_value="", metavar="[FILE]", help="Draw it, here or to .svg or .png."
+)
+
 
 def check(to: str | None, *, as_json: bool = False, as_csv: bool = False) -> None:
     """Before anything is worked out, whether `show` will be able to. Raises ConfigError."""

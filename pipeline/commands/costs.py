@@ -7,9 +7,10 @@ from decimal import Decimal
 
 import click
 
-from pipeline.accounts import Kept, question, would_be
-from pipeline.advice import Advice, advice, managed, worked
-from pipeline.commands.charts import check
+from pipeline.accounts import Kept, aws_of, question, would_be
+from pipeline.advice import Advice, advice, load_of, managed, worked
+from pipeline.assumptions import measured, shipped
+from pipeline.commands.charts import check, plot_option
 from pipeline.commands.costs_report import (
     Report,
     draw,
@@ -35,9 +36,7 @@ from pipeline.wiring import Engine
 @click.option("--month", metavar="YYYY-MM", help="Only of this month (UTC).")
 @click.option("--bill", is_flag=True, help="Beside what AWS billed in --month, by Cost Explorer.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
-@click.option(
-    "--plot", is_flag=False, flag_value="", metavar="[FILE]", help="Draw it, here or to .svg or .png."
-)
+@plot_option
 @config_option
 @json_option
 @click.pass_context
@@ -113,9 +112,8 @@ def _advice(at: Engine, bills: Sequence[Bill], episodes: Sequence[Episode]) -> l
     if not paid or not done:
         return []
     type, market = max(paid, key=lambda kind: paid[kind])
-    asked = question(
-        at.config, at.prices, done, speeds(bills, {each.id: each.duration_s or 0.0 for each in done})
-    )
+    seen = speeds(bills, {each.id: each.duration_s or 0.0 for each in done})
+    asked = question(aws_of(at.config), at.prices, load_of(done), measured(shipped(), seen))
     now = managed(asked, type, market)
     return advice(asked, now, sum(paid.values(), Decimal(0))) if now else []
 

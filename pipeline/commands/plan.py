@@ -11,10 +11,10 @@ import msgspec
 
 from pipeline import __version__, loads
 from pipeline import config as configs
+from pipeline.accounts import aws_of, question
 from pipeline.assumptions import changed, measured, shipped
-from pipeline.commands.charts import check
+from pipeline.commands.charts import check, plot_option
 from pipeline.commands.plan_report import Answer, document, draw, report
-from pipeline.config import Aws
 from pipeline.console import config_option, engine, json_option, one_line, print_json
 from pipeline.deployment import DEFAULT_REGION
 from pipeline.errors import ConfigError, FeedError
@@ -22,8 +22,6 @@ from pipeline.feeds import parse_feed
 from pipeline.listed import Listed, regions
 from pipeline.loads import Load, Told
 from pipeline.model import FeedDocument, FeedState
-from pipeline.offers import CPU_TYPE, GPU_TYPES, offers
-from pipeline.options import terms_of
 from pipeline.planning import (
     Question,
     beside,
@@ -53,9 +51,7 @@ _MINUTES = 60.0
 @click.option("--region", help=f"Of AWS (default: the config's, else {DEFAULT_REGION}).")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Another assumption.")
 @click.option("-v", "--verbose", is_flag=True, help="With shares of the costs, each price, and every source.")
-@click.option(
-    "--plot", is_flag=False, flag_value="", metavar="[FILE]", help="Draw it, here or to .svg or .png."
-)
+@plot_option
 @config_option
 @json_option
 @click.pass_context
@@ -87,14 +83,11 @@ def plan(
     made_up = _made_up(episodes, minutes, seed, catalogue)
     load = made_up or (_fetched(at, sources) if sources else _known(at, feeds))
     table = changed(measured(shipped(), _speeds(at)), settings)
-    aws = (at.config.aws if at else None) or Aws(region=DEFAULT_REGION)
+    aws = aws_of(at.config if at else None)
     if region is not None:
         aws = msgspec.structs.replace(aws, region=_listed(region))
     prices = at.prices if at and region is None else Listed(aws.region)
-    service = Listed(aws.region).service
-    found = offers(prices, dict.fromkeys((*aws.instance_types, *GPU_TYPES, CPU_TYPE)))
-    question = Question(load=load, table=table, offers=found, service=service, terms=terms_of(aws, service))
-    answer = _answer(question)
+    answer = _answer(question(aws, prices, load, table))
     if as_json:
         print_json(document(answer))
     else:
@@ -204,28 +197,28 @@ def _speeds(at: Engine | None) -> Mapping[str, float]:
     return speeds(at.ledger.bills(), lengths)
 
 
-def _answer(question: Question) -> Answer:
+def _answer(asked: Question) -> Answer:
     from rich.console import Console
     from rich.progress import Progress
 
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bars:
-        found, unknown = question.options()
-        rows = compare(question, bars.track(found, description="options"))
+        found, unknown = asked.options()
+        rows = compare(asked, bars.track(found, description="options"))
         first = reference(rows)
-        load, terms = question.load, question.terms
+        load, terms = asked.load, asked.terms
         curves = {}
         if first and load.months:
             shown = bars.track([first, *beside(rows)], description="break-even")
             curves = {row.option.name: curve(row.option, load, terms) for row in shown}
         bars.add_task("sensitivity", total=None)
         return Answer(
-            question=question,
+            question=asked,
             rows=rows,
             unknown=unknown,
             curves=curves,
             breaks=[break_even(next(iter(curves)), name, curves) for name in list(curves)[1:]],
-            savings=savings(question, rows),
-            effects=sensitivity(question, first.option.name) if first else [],
-            crews=[] if load.months else crews(question, rows),
+            savings=savings(asked, rows),
+            effects=sensitivity(asked, first.option.name) if first else [],
+            crews=[] if load.months else crews(asked, rows),
         )

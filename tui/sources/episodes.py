@@ -10,6 +10,7 @@ from sys import intern
 from typing import Any, ClassVar
 
 from pipeline.model import Episode, State
+from pipeline.queueing import in_hand
 from tui.ports import Engine
 from tui.sources.reading import Reading, everything
 from tui.sources.said import Span, bar, length, named, review_name, short, span, web
@@ -111,9 +112,7 @@ class EpisodesSource(Reading):
     def _moving(self) -> list[Episode]:
         """Those that workers have, those that had one a reading ago, and the newest of the queue."""
         ledger = self.at.ledger
-        working = [
-            each for state in (State.TRANSCRIBING, State.TRANSCRIBED) for each in ledger.episodes(state=state)
-        ]
+        working = in_hand(ledger)
         ids = {each.id for each in working}
         done = ledger.several(sorted(self._working - ids)) if self._working - ids else []
         self._working = ids

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from pipeline.costs import hours, so_far
-from pipeline.model import Episode, Instance, State, Task
+from pipeline.model import Episode, Instance, Task
+from pipeline.queueing import by_worker
 from pipeline.scaling import bad_end_in_words, refusal_in_words, was_refused, was_taken_away
 from tui.ports import Engine
 from tui.sources.episodes import lost
@@ -71,7 +72,7 @@ class FleetSource(Reading):
         recent = self.at.fleet.recent()
         instances = sorted(self.at.fleet.instances(), key=lambda each: (-(each.launched_at or 0.0), each.id))
         live = [task for task in recent if task.live]
-        working = self._working()
+        working = by_worker(self.at.ledger)
         idle_s = {
             task.id: self._idle(task, now) for task in live if task.started_at and task.id not in working
         }
@@ -99,15 +100,6 @@ class FleetSource(Reading):
         if isinstance(of, Task):
             return f"{console}/ecs/v2/clusters/{aws.name}/tasks/{of.id}"
         return f"{console}/ec2/home?region={aws.region}#InstanceDetails:instanceId={of.id}"
-
-    def _working(self) -> dict[str, Episode]:
-        """Who has which episode."""
-        return {
-            each.claim.worker: each
-            for state in (State.TRANSCRIBING, State.TRANSCRIBED)
-            for each in self.at.ledger.episodes(state=state)
-            if each.claim
-        }
 
     def _idle(self, task: Task, now: float) -> float:
         """Since its last work, or since it started."""

@@ -32,11 +32,12 @@ class SqliteQueue:
                 " (SELECT 1 FROM job WHERE episode_id = ? AND token IS NULL AND dead_at IS NULL)",
                 (job.episode_id, visible_at, job.episode_id),
             )
-            connection.execute(
-                "UPDATE job SET visible_at = min(visible_at, ?)"
-                " WHERE episode_id = ? AND token IS NULL AND dead_at IS NULL",
-                (visible_at, job.episode_id),
-            )
+            if first:
+                connection.execute(
+                    "UPDATE job SET visible_at = ?"
+                    " WHERE episode_id = ? AND token IS NULL AND dead_at IS NULL",
+                    (visible_at, job.episode_id),
+                )
 
     def lease(self, seconds: float) -> Lease | None:
         now = self._clock()
