@@ -52,6 +52,11 @@ class Feed(Section, frozen=True):
     repository: str = ""  #: empty: a repository of our own, in the data folder
     base: str = "main"
     layout: str = "plain"
+    speakers: tuple[str, ...] = ()  #: who is heard in most episodes
+    min_speakers: Few = 1
+    max_speakers: Few = 12
+    voice_profiles: bool = False  #: remember voices, to name them in later episodes
+    vocabulary: str = "vocabulary.toml"  #: the show's own words, in the site's repository
 
 
 class Transcribe(Section, frozen=True):
@@ -61,7 +66,36 @@ class Transcribe(Section, frozen=True):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     compute_type: str = "auto"
     beam_size: Few = 5
+    batch_size: Annotated[int, msgspec.Meta(ge=0, le=128)] = 0  #: 1: one after another; 0: by device
+    vad: bool = True  #: hear only where somebody speaks
+    hints: bool = True  #: tell the model the show's words, if it is one that they help
     threads: Annotated[int, msgspec.Meta(ge=0, le=1024)] = 0  #: 0: one a core, at most 4
+
+
+class Speakers(Section, frozen=True):
+    """How it is found out who speaks when."""
+
+    method: Literal["built-in", "pyannote", "none"] = "built-in"
+    model: str = "pyannote/speaker-diarization-community-1"  #: of pyannote: a name or a folder
+
+
+class Refine(Section, frozen=True):
+    """Corrections by a language model on Amazon Bedrock."""
+
+    model: str = ""  #: a model's id or an inference profile's; empty: none is asked
+    region: str = ""  #: empty: that of [aws], else that of the environment
+    context: str = ""  #: what it should know of the show
+    endpoint: str = ""  #: another address of the service
+
+
+class Captions(Section, frozen=True):
+    """How captions are cut and what they show."""
+
+    line_chars: Annotated[int, msgspec.Meta(ge=20, le=120)] = 42
+    lines: Annotated[int, msgspec.Meta(ge=1, le=4)] = 2
+    max_s: Annotated[float, msgspec.Meta(ge=1, le=60)] = 7
+    speakers: Literal["voices", "when-changes", "always", "never"] = "voices"
+    highlight: Literal["none", "underline", "bold", "italic"] = "none"  #: the word that is being said
 
 
 class Worker(Section, frozen=True):
@@ -70,6 +104,8 @@ class Worker(Section, frozen=True):
     lease_s: Annotated[float, msgspec.Meta(ge=1, le=43200)] = 60  #: what SQS allows
     max_attempts: Few = 3
     max_download_mb: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 2048
+    idle_s: Annotated[int, msgspec.Meta(ge=0, le=86400)] = 0  #: a worker without work ends; 0: it stays
+    handler: str = "whisper"  #: what is done with a job: docs/handlers.md
 
 
 class Savings(Section, frozen=True):
@@ -131,6 +167,9 @@ class Config(Section, frozen=True):
     aws: Aws | None = None
     feed: list[Feed] = []
     transcribe: Transcribe = Transcribe()
+    speakers: Speakers = Speakers()
+    refine: Refine = Refine()
+    captions: Captions = Captions()
     worker: Worker = Worker()
     tui: Tui = Tui()
     production: bool = False  #: the dashboard only reads, unless it is told otherwise
@@ -251,6 +290,9 @@ def _trouble(aws: Aws) -> tuple[str, str] | None:
 _SECTIONS: dict[str, type[Section]] = {
     "feed": Feed,
     "transcribe": Transcribe,
+    "speakers": Speakers,
+    "refine": Refine,
+    "captions": Captions,
     "worker": Worker,
     "aws": Aws,
     "tui": Tui,

@@ -404,6 +404,16 @@ class Segment:
     words: tuple[Word, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A passage that a person should listen to, and why; what could not be mended is never hidden."""
+
+    kind: str  #: invented, repeated, dropped, damaged, cut off, language, lower case, speaker…
+    start: float
+    end: float
+    detail: str = ""  #: in words for the reviewer
+
+
 @dataclass(frozen=True, kw_only=True)
 class Transcript:
     """The transcript document; `formats` writes it and reads it back."""

@@ -1,0 +1,49 @@
+"""What the loop asks of whoever does something with a job, and what it lends them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from pipeline.model import Episode, Step
+
+
+class Item(Protocol):
+    """One job in hand. Every method may raise Stopped or LeaseLost, which a handler lets through."""
+
+    @property
+    def episode(self) -> Episode: ...
+
+    def file(self) -> Path:
+        """The job's audio, or whatever file was added; downloaded where it is not there yet."""
+        ...
+
+    def step(self, step: Step) -> None:
+        """Say what is being done from now on."""
+        ...
+
+    def progress(self, done_s: float, total_s: float, speed: float) -> None:
+        """A sign of life, and how far the work is; call it often."""
+        ...
+
+    def stored(self, name: str) -> bytes | None:
+        """What an earlier attempt stored under this name."""
+        ...
+
+    def store(self, name: str, data: bytes) -> None:
+        """Keep something of this episode's, replacing what was there."""
+        ...
+
+    def create(self, name: str, data: bytes) -> bytes:
+        """Keep it if nothing is there yet; the answer is what is there now."""
+        ...
+
+    def discard(self, name: str) -> None:
+        """Nothing if it is not there."""
+        ...
+
+
+class Handler(Protocol):
+    """Does one job, whole; killed at any point, it is called again with the same episode."""
+
+    def __call__(self, item: Item) -> None: ...
