@@ -74,6 +74,8 @@ class FeedItem:
     duration_s: float | None = None
     link: str | None = None
     enclosure: Enclosure | None = None
+    people: tuple[str, ...] = ()  #: who is said to be heard
+    mentions: tuple[str, ...] = ()  #: names and terms in its notes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,6 +167,8 @@ class Episode:
     link: str | None = None
     language: str | None = None
     enclosure: Enclosure | None = None
+    people: tuple[str, ...] = ()  #: who is said to be heard
+    mentions: tuple[str, ...] = ()  #: names and terms in its notes
     discovered_at: float = 0.0
     updated_at: float = 0.0
     queued_at: float = 0.0  #: when its job was sent last

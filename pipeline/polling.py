@@ -210,6 +210,8 @@ def _discovered(
         link=item.link,
         language=document.language,
         enclosure=item.enclosure,
+        people=item.people,
+        mentions=item.mentions,
         discovered_at=now,
         updated_at=now,
     )
@@ -228,6 +230,8 @@ def _updated(episode: Episode, item: FeedItem, aliases: tuple[Alias, ...], now: 
         duration_s=episode.duration_s if measured or item.duration_s is None else item.duration_s,
         link=item.link or episode.link,
         enclosure=item.enclosure or episode.enclosure,
+        people=episode.people if measured else item.people,
+        mentions=episode.mentions if measured else item.mentions,
     )
     if fresh == episode and not aliases:
         return Change(episode=episode)

@@ -208,6 +208,10 @@ class CodeHost(Protocol):
         """See that reviews could be opened there, changing nothing. Raises CodeHostError."""
         ...
 
+    def read(self, repository: str, base: str, path: str) -> str | None:
+        """A text file of the base branch; None where there is none. Raises CodeHostError."""
+        ...
+
     def commit(self, proposal: Proposal) -> str:
         """Store the commit without a branch; the same proposal on the same base is the same."""
         ...

@@ -70,6 +70,9 @@ class CodeHosts:
     def check(self, repository: str, base: str) -> None:
         self._of(repository).check(repository, base)
 
+    def read(self, repository: str, base: str, path: str) -> str | None:
+        return self._of(repository).read(repository, base, path)
+
     def commit(self, proposal: Proposal) -> str:
         return self._of(proposal.repository).commit(proposal)
 

@@ -229,3 +229,23 @@ def test_feedparser_is_loaded_only_when_a_feed_is_read() -> None:
     check = "import sys, pipeline.feeds; sys.exit('feedparser' in sys.modules)"
     root = Path(__file__).parents[1]
     assert subprocess.run([sys.executable, "-c", check], cwd=root, check=False).returncode == 0
+
+
+PEOPLE = b"""<rss version="2.0" xmlns:p="https://podcastindex.org/namespace/1.0"><channel><title>Show</title>
+<p:person role="host">Ada Host</p:person><p:person>Bob &amp; Host</p:person>
+<item><title>1. One</title><guid>one</guid>
+<description>&lt;p&gt;With &lt;b&gt;Cy Guest&lt;/b&gt; of ACME.&lt;/p&gt;</description>
+<p:person role="guest" href="https://example.com/cy">Cy Guest</p:person><p:person>Ada Host</p:person></item>
+<item><title>2. Two</title><guid>two</guid></item></channel></rss>"""
+
+
+def test_people_are_the_items_own_or_the_shows() -> None:
+    one, two = parse_feed(PEOPLE).items
+    assert one.people == ("Cy Guest", "Ada Host")
+    assert two.people == ("Ada Host", "Bob & Host")
+
+
+def test_names_in_the_notes_are_kept() -> None:
+    one, two = parse_feed(PEOPLE).items
+    assert one.mentions == ("Cy Guest", "ACME")
+    assert two.mentions == ()

@@ -40,6 +40,14 @@ class LocalGit:
                 f"{path} has no branch '{base}'", "set the feed's 'base' to the site's main branch"
             )
 
+    def read(self, repository: str, base: str, path: str) -> str | None:
+        folder = Path(repository)
+        if folder == self._own and not (folder / ".git").exists():
+            return None
+        commit = _commit_of(folder, base)
+        blob = _blob(folder, commit, path) if commit else None
+        return _git(folder, "cat-file", "blob", blob, raw=True) if blob else None
+
     def commit(self, proposal: Proposal) -> str:
         repository = self._repository(proposal.repository, proposal.base)
         base = _commit_of(repository, proposal.base)

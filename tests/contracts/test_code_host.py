@@ -178,3 +178,12 @@ def test_what_the_site_lacks_is_said(code_host: CodeHost, proposal: Proposal) ->
 def test_a_commit_that_is_not_there_is_not_merged(code_host: CodeHost, site: GitSite, review: Review) -> None:
     lost = replace(review, commit="c" * 40)
     assert state(code_host, lost) is ReviewState.OPEN
+
+
+def test_a_file_of_the_base_is_read_as_it_is_now(code_host: CodeHost, site: GitSite) -> None:
+    assert code_host.read(site.repository, "main", "words/show one.toml") is None
+    site.commit("main", {"words/show one.toml": "terms = []\n\n"})
+    site.commit("other", {"words/show one.toml": "no\n"})
+    assert code_host.read(site.repository, "main", "words/show one.toml") == "terms = []\n\n"
+    site.commit("main", {"words/show one.toml": 'terms = ["Grüße"]\n'})
+    assert code_host.read(site.repository, "main", "words/show one.toml") == 'terms = ["Grüße"]\n'

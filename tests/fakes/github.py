@@ -155,6 +155,9 @@ class FakeGitHub(ThreadingHTTPServer):
             case ["git", "ref" | "commits" | "trees" as kind, name]:
                 asked = {"ref": self.site.ref, "commits": self.site.commit_object, "trees": self.site.tree}
                 return Reply(status=200, body=asked[kind](name))
+            case ["contents", *path]:
+                assert call.headers["Accept"] == "application/vnd.github.raw+json"
+                return Reply(status=200, body=self.site.file(call.query["ref"], "/".join(path)))
             case ["pulls"]:
                 return self._pulls(call)
             case ["pulls", number]:

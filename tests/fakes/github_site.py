@@ -143,6 +143,13 @@ class GitHubSite(GitSite):
                 entries.append({"path": path, "mode": mode, "type": kind, "sha": blob})
         return {"sha": sha, "tree": entries, "truncated": False}
 
+    def file(self, branch: str, path: str) -> str:
+        commit = self._sha(f"refs/heads/{branch}")
+        there = self._sha(f"{commit}:{path}") if commit else None
+        if there is None:
+            raise Refusal(404, "Not Found")
+        return self._run("cat-file", "blob", there).stdout
+
     def make_tree(self, base: str, entries: list[dict[str, str]]) -> dict[str, Any]:
         if self._sha(f"{base}^{{tree}}") is None:
             raise Refusal(422, "base_tree is not a valid tree oid")

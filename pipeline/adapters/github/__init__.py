@@ -57,6 +57,9 @@ class GitHub:
         """See that it can be read; whether it can be written shows only then."""
         _base(self._repository(repository), base)
 
+    def read(self, repository: str, base: str, path: str) -> str | None:
+        return self._repository(repository).file(base, path)
+
     def commit(self, proposal: Proposal) -> str:
         repository = self._repository(proposal.repository)
         base = _base(repository, proposal.base)

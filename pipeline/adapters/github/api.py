@@ -48,9 +48,11 @@ class Api:
         """Raises Refused, CodeHostError."""
         return _decoded(repository, self._get(repository, self._url(path, query), _JSON), answer)
 
-    def get_text(self, repository: str, path: str, accept: str) -> str:
+    def get_text(
+        self, repository: str, path: str, accept: str, query: Mapping[str, str] | None = None
+    ) -> str:
         """Raises Refused, CodeHostError."""
-        return self._get(repository, self._url(path), accept).content.decode(errors="replace")
+        return self._get(repository, self._url(path, query), accept).content.decode(errors="replace")
 
     def get_all(self, repository: str, path: str, answer: type[T], query: Mapping[str, str]) -> list[T]:
         """All pages of a list. Raises Refused, CodeHostError."""

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from pipeline.adapters.github.api import Api
 
 _DIFF = "application/vnd.github.diff"
+_RAW = "application/vnd.github.raw+json"
+_NOT_FOUND = 404
 _IS_EMPTY = 409
 _TOO_LARGE = 406
 
@@ -46,6 +48,16 @@ class Repository:
         if found.truncated:
             raise CodeHostError(f"{self.name} on GitHub: a folder holds too many files to look through")
         return {entry.path: entry for entry in found.tree}
+
+    def file(self, branch: str, path: str) -> str | None:
+        """A text file as it is on a branch now; None where there is none."""
+        place = f"repos/{self._full_name}/contents/{quote(path)}"
+        try:
+            return self._api.get_text(self.name, place, _RAW, {"ref": branch})
+        except Refused as refused:
+            if refused.status == _NOT_FOUND:
+                return None
+            raise
 
     def holds(self, head: str, commit: str) -> bool:
         """Whether a branch, or the history of a commit, holds that commit."""
@@ -97,7 +109,7 @@ class Repository:
         try:
             return self._get(path, answer)
         except Refused as refused:
-            if refused.status in (404, _IS_EMPTY):
+            if refused.status in (_NOT_FOUND, _IS_EMPTY):
                 return None
             raise
 
@@ -109,7 +121,7 @@ def _resolved(api: Api, name: str) -> answers.Repository:
     try:
         return api.get(name, f"repos/{quote(name)}", answers.Repository)
     except Refused as refused:
-        if refused.status == 404:
+        if refused.status == _NOT_FOUND:
             raise CodeHostError(
                 f"there is no repository {name} on GitHub, or the token can't see it",
                 "check the feed's 'repository', and that the token was made for it",
