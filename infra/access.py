@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -13,6 +14,8 @@ from constructs import Construct
 from pipeline.adapters.aws.inbox import REFUSED
 from pipeline.adapters.aws.table import INDEXES
 from pipeline.deployment import ARTIFACTS, EVENT_SOURCE, INBOX, Deployment
+
+_GEOGRAPHY = re.compile(r"^(us|us-gov|eu|apac|jp|au|ca|sa|global)\.(?=[a-z])")  #: before a profile's model
 
 
 def acknowledge(construct: Construct, reason: str, *findings: str) -> None:
@@ -105,6 +108,16 @@ class Access:
         """Workers of a service keep it from ending them while they work."""
         actions, why = ["ecs:GetTaskProtection", "ecs:UpdateTaskProtection"], "each protects only itself"
         self._allow(role, actions, [self._of_cluster("task")], because=why)
+
+    def ask(self, role: iam.Role, model: str, region: str) -> None:
+        """Workers have a language model correct transcripts: by its id, or through an inference profile,
+        which hands questions on to the model in other regions."""
+        profile = f"arn:{Aws.PARTITION}:bedrock:{region}:{Aws.ACCOUNT_ID}:inference-profile/{model}"
+        bare = _GEOGRAPHY.sub("", model)
+        resources = [model] if model.startswith("arn:") else [profile] * (bare != model)
+        name = "*" if model.startswith("arn:") else bare
+        resources.append(f"arn:{Aws.PARTITION}:bedrock:*::foundation-model/{name}")
+        self._allow(role, ["bedrock:InvokeModel"], resources, because="a profile hands on to any region")
 
     def announce(self, role: iam.Role, stream_arn: str) -> None:
         """Reading the ledger's changes, and what was before them, and telling of them."""

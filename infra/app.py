@@ -25,7 +25,7 @@ def add_stacks(app: App, config: Config, parts: Parts) -> ProofcastStack:
     """Both stacks of a config. Raises ConfigError."""
     aws, names = deployment(config)
     data = DataStack(app, aws, names, __version__)
-    stack = ProofcastStack(app, aws, names, data, parts)
+    stack = ProofcastStack(app, aws, names, data, parts, config.refine)
     for part in (data, stack):
         for key, value in {**aws.tags, TAG: names.name}.items():
             Tags.of(part).add(key, value)

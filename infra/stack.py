@@ -19,6 +19,7 @@ from infra.tasks import Image, Service, Worker
 from infra.watch import Watch
 from pipeline import __version__
 from pipeline.config import Aws as Settings
+from pipeline.config import Refine
 from pipeline.deployment import CONFIG_VARIABLE, Deployment
 
 
@@ -36,7 +37,13 @@ class ProofcastStack(Stack):
     """Everything but the data."""
 
     def __init__(
-        self, scope: Construct, aws: Settings, names: Deployment, data: DataStack, parts: Parts
+        self,
+        scope: Construct,
+        aws: Settings,
+        names: Deployment,
+        data: DataStack,
+        parts: Parts,
+        refine: Refine,
     ) -> None:
         super().__init__(
             scope,
@@ -55,6 +62,8 @@ class ProofcastStack(Stack):
         capacity = Capacity(self, aws, names, Network(self, aws))
         worker = Worker(self, aws, names, parts.image, config.s3_object_url, environment | model)
         access.work(worker.role)
+        if refine.model:
+            access.ask(worker.role, refine.model, refine.region or aws.region)
         if aws.dispatch == "service":
             Service(self, aws, names, capacity, worker, access)
         functions = Functions(

@@ -12,8 +12,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from pipeline.config import Aws, Config, Feed
+from pipeline.config import Aws, Config, Feed, Refine
 from pipeline.deployment import Deployment
+
+REFINED = {
+    "nat": Refine(model="eu.anthropic.some-model-v1:0"),
+    "service": Refine(model="amazon.some-model-v1:0", region="us-east-1"),
+}
 
 KINDS: Mapping[str, dict[str, Any]] = {
     "proofcast": {},
@@ -126,7 +131,8 @@ def config_for(name: str, folder: Path, **settings: Any) -> Config:
     """An AWS config."""
     aws = msgspec.convert({"region": "eu-west-1", "name": name, **settings}, Aws)
     feed = Feed(name="show", url="https://example.com/feed.xml", repository="https://github.com/a/b")
-    return Config(engine="aws", aws=aws, feed=[feed], root=str(folder))
+    refine = REFINED.get(name, Refine())
+    return Config(engine="aws", aws=aws, feed=[feed], root=str(folder), refine=refine)
 
 
 @pytest.fixture(scope="session")

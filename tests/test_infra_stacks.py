@@ -364,7 +364,17 @@ def test_a_worker_may_work_and_nothing_else(infra_site: Site) -> None:
     assert may == {"sqs", "dynamodb", "s3", "secretsmanager"}
     protecting = {"ecs:GetTaskProtection", "ecs:UpdateTaskProtection"}
     serving = _actions(infra_site.stack("service"), "WorkerRole")
-    assert serving - _actions(infra_site.stack(), "WorkerRole") == protecting
+    assert serving - _actions(infra_site.stack(), "WorkerRole") == protecting | {"bedrock:InvokeModel"}
+
+
+def test_a_worker_may_ask_the_language_model_that_the_config_names_and_no_other(infra_site: Site) -> None:
+    assert _resources(infra_site.stack("nat"), "bedrock:InvokeModel") == {
+        "arn:<AWS::Partition>:bedrock:eu-west-1:<AWS::AccountId>:inference-profile/eu.anthropic.some-model-v1:0",
+        "arn:<AWS::Partition>:bedrock:*::foundation-model/anthropic.some-model-v1:0",
+    }
+    assert _resources(infra_site.stack("service"), "bedrock:InvokeModel") == {
+        "arn:<AWS::Partition>:bedrock:*::foundation-model/amazon.some-model-v1:0"
+    }
 
 
 def test_only_the_poller_starts_workers_and_only_these(infra_site: Site) -> None:

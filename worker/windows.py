@@ -28,6 +28,10 @@ class Window:
     start_s: float
     samples: Samples
 
+    @property
+    def end_s(self) -> float:
+        return self.start_s + len(self.samples) / RATE
+
 
 def windows(blocks: Iterable[Samples], seconds: float = 600.0) -> Iterator[Window]:
     """Windows of at most `seconds`, each cut at the quietest moment of its last minute.
