@@ -71,7 +71,7 @@ class Ears:
         return hashlib.sha256(sound + msgspec.json.encode(how)).hexdigest()[:16]
 
     def hear(self, window: Window, language: str | None, told: Told) -> Part:
-        """Where a GPU recognises speech, the processor listens to the voices meanwhile; else they take turns."""
+        """Beside a GPU that recognises speech the processor hears the voices; alone, it does both in turn."""
         if self.whisper.choice.device != "cuda":
             heard = self.whisper.window(window, language, self.hints, told)
             return Part(heard, self._voiced(window, lambda: told(heard.end_s)))

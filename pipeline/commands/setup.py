@@ -25,12 +25,30 @@ TEMPLATE = """\
 # device = "auto"           # cpu, cuda
 # compute_type = "auto"     # a GPU: float16; a CPU: int8
 # beam_size = 5
-# threads = 0               # 0: one a core, at most 4
+# batch_size = 0            # passages at once: 1, one after another; 0, a CPU: 1, a GPU: 16
+# vad = true                # hear only where somebody speaks
+# hints = true              # tell the model the show's words, if it is one that they help
+# threads = 0               # 0: one a core, at most 8
+
+# [speakers]
+# method = "built-in"       # "pyannote" (the extra of that name), "none"
+
+# [refine]
+# model = ""                # a language model on Amazon Bedrock that proposes corrections; none unless named
+
+# [captions]
+# line_chars = 42
+# lines = 2
+# max_s = 7
+# speakers = "voices"       # "when-changes", "always", "never"
+# highlight = "none"        # the word that is being said: "underline", "bold", "italic"
 
 # [worker]
 # lease_s = 60              # a worker that says nothing for so long has lost its job
 # max_attempts = 3          # that failed, with a growing pause; then it goes to the dead-letter list
 # max_download_mb = 2048
+# idle_s = 0                # a worker that found nothing for so long ends; 0: it stays
+# handler = "whisper"       # or one's own: docs/handlers.md
 
 # A layout of your own: format = "path in the repository". Formats: json, vtt, srt, txt, md,
 # awsbites-json, awsbites-vtt, podcast-json. Fields: {{number}}, {{slug}}, {{id}}, {{feed}}, {{season}}.
@@ -59,6 +77,11 @@ url = "{url}"
 # repository = "../site"    # the site's git repository, or https://github.com/owner/name; else our own
 # base = "main"             # the branch to propose to
 # layout = "plain"          # plain, awsbites, podcast-namespace, or one of your own (below)
+# speakers = []             # the names of who is heard in most episodes
+# min_speakers = 1          # of an episode; the same twice: so many
+# max_speakers = 12
+# voice_profiles = false    # true: keep how the speakers sound, to name them in later episodes
+# vocabulary = "vocabulary.toml"   # the show's own words, in the site's repository: docs/transcripts.md
 """
 
 
