@@ -19,7 +19,7 @@ from worker.voices import Chunk, Floats, Voiced
 
 Labels = NDArray[np.intp]
 
-DISTANCE = 0.45  #: voices further apart are different people's (measured: 0.35 to 0.5 give the same)
+DISTANCE = 0.4  #: voices further apart are different people's (measured: from 0.3 to 0.45 all is the same)
 CLEAR_S = 1.0  #: a voice heard for less is told too badly to found a speaker
 LEAST_S = 2.0  #: a speaker is heard for at least this long...
 AT_LEAST = 0.02  #: ...and for this share of all that is heard...

@@ -43,6 +43,9 @@ TOGETHER = np.array(
     [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [1, 0, 1], [0, 1, 1]], dtype=np.bool_
 )
 
+PAUSE = round(0.5 / FRAME_S)  #: frames of silence after which it may be somebody else
+PASSAGE = round(1.5 / FRAME_S)  #: frames from which a voice can be told well; less is not parted
+
 ALONE_S = 0.5  #: a voice is taken from where it is alone if that is as long as this, else from all there is
 SHORTEST_S = 0.4  #: of less, a voice can't be told
 
@@ -127,7 +130,7 @@ class Voices:
         start_s, end_s = window[0] + at / RATE, window[1]
         voices: list[Voice] = []
         alone = active.sum(axis=1) == 1
-        for own in active.T:
+        for own in (passage for speaker in active.T for passage in _passages(speaker)):
             spans = _spans(own, start_s, end_s)
             if not spans:
                 continue
@@ -181,6 +184,21 @@ def _starts(size: int) -> list[int]:
     """Where chunks begin, in samples: each `STEP_S`, and the last so that it ends where the window does."""
     last = max(0, size - CHUNK_S * RATE)
     return [*range(0, last, STEP_S * RATE), last]
+
+
+def _passages(active: Mask) -> Iterator[Mask]:
+    """What one speaker says, parted at pauses: the model may take two alike who take turns for one."""
+    edges = np.flatnonzero(np.diff(active, prepend=False, append=False)).tolist()
+    runs = list(zip(edges[::2], edges[1::2], strict=True))
+    cuts = [0]
+    for (_, end), (start, _) in pairwise(runs):
+        long = active[cuts[-1] : end].sum() >= PASSAGE and active[start:].sum() >= PASSAGE
+        if long and start - end >= PAUSE:
+            cuts.append(start)
+    for first, last in pairwise([*cuts, len(active)]):
+        passage = np.zeros_like(active)
+        passage[first:last] = active[first:last]
+        yield passage
 
 
 def _spans(active: Mask, start_s: float, end_s: float) -> tuple[Span, ...]:
