@@ -1,0 +1,237 @@
+"""What the speakers are called: from voices known already, and from how people are introduced (in English).
+
+Each hint is evidence that one label has one name. Evidence for the same pair adds up, names go to labels
+so that all of it fits best, and only a pair that stands out counts: a wrong name is worse than none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+
+from pipeline.model import Segment
+from worker.diarizing import Diarization
+from worker.persons import EXACT, Match, matched, merged, name_words
+from worker.profiles import Profile
+
+KNOWN_VOICE = 0.6  #: cosine from which a voice is a profile's (measured: own 0.97, others' up to 0.51)
+ENOUGH, MARGIN = 0.5, 0.1  #: how sure a name must be, and by how much surer than the next best
+EARLY_S = 300.0  #: people introduce themselves in the first minutes of an episode...
+FIRST_S = 60.0  #: ...or in the first seconds after they first speak
+
+#: How much each hint is worth if the name is heard exactly.
+HIMSELF, LATER, UNCONFIRMED = 0.95, 0.7, 0.6
+OTHER, NEXT, PREVIOUS, GUEST = 0.75, 0.6, 0.5, 0.6
+
+_SELF = re.compile(r"\b(?i:(my name is|my name['\u2019]s|i['\u2019]m|i am|this is))\s+")
+_JOINED = re.compile(
+    r"\b(?i:joined(?: today| once again| again| as (?:always|ever|usual))?,? by|with me(?: today)? (?:is|are)"
+    r"|here with|(?:my|your)(?: dear)? co-?hosts?(?: is| are)?|our guests?(?: today)?(?: is| are)?)[\s,]+([^.!?]+)"
+)
+_GREETED = re.compile(
+    r"\b(?i:hello|hi|hey|welcome(?: back)?(?: to the show)?|over to you|what about you|how about you"
+    r"|good to see you|great to have you)[\s,]+"
+)
+_THANKED = re.compile(r"\b(?i:thanks(?: a lot| a million| so much| very much)?|thank you(?: so much| very much)?)[\s,]+")
+_ASKED = re.compile(r",\s+([^\W\d_][\w'\u2019-]*)\s*\?")
+_INVITED = re.compile(
+    r"\b(?i:(?:thanks|thank you)(?: so much| very much)? for (?:having|inviting) (?:me|us)"
+    r"|(?:happy|glad|good|great|delighted|pleasure) to be (?:here|on))\b"
+)
+_GUEST = re.compile(r"\b(?i:guests?)\b[^.!?]*")
+_ENDS_NAME = re.compile(r"\s*(?:[,.;!?]|and\b|from\b|your\b|the\b|here\b|with\b|$)", re.IGNORECASE)
+
+#: What people say they are, with a capital letter, without it being a name.
+_NO_NAMES = frozenset(
+    "american australian austrian belgian brazilian british canadian chinese christian danish dutch english"
+    " european finnish french german greek indian irish israeli italian japanese jewish korean mexican muslim"
+    " norwegian polish portuguese python russian scottish spanish swedish swiss turkish ukrainian welsh"
+    " i ok okay java javascript rust aws linux mr mrs dr".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A speaker's display name, how it was found (`voice`, `introduction`, `address`, `number`), how sure."""
+
+    text: str
+    how: str
+    sure: float  #: 0 to 1; a number says nothing of who it is, and has 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Hint:
+    label: str
+    name: str
+    how: str
+    sure: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What one says until another does."""
+
+    label: str
+    start: float
+    text: str
+
+
+def named(
+    segments: Sequence[Segment],
+    diarization: Diarization,
+    known: Sequence[str],
+    people: Sequence[str] = (),
+    profiles: Mapping[str, Profile] | None = None,
+) -> dict[str, Name]:
+    """A name for each label that says something, in the order of their first words; no name twice.
+
+    `known` are the show's people (config), `people` those whom the feed names for this episode. A name
+    that is neither, and has no profile, counts only if a speaker gives it as their own.
+    """
+    runs = _runs(segments)
+    labels = list(dict.fromkeys(run.label for run in runs))
+    voices = profiles or {}
+    names = merged(merged(known, people), voices)
+    hints = [*_from_voices(diarization, labels, voices, names), *_from_text(runs, labels, names)]
+    found = _settled(hints, labels)
+    return {
+        label: found.get(label) or Name(f"Speaker {number}", "number", 0.0)
+        for number, label in enumerate(labels, 1)
+    }
+
+
+def _runs(segments: Sequence[Segment]) -> list[_Run]:
+    runs: list[_Run] = []
+    for label, own in groupby(segments, key=lambda segment: segment.speaker):
+        said = list(own)
+        runs.append(_Run(label, said[0].start, " ".join(segment.text for segment in said)))
+    return runs
+
+
+# Hints
+
+
+def _from_voices(
+    diarization: Diarization, labels: Sequence[str], profiles: Mapping[str, Profile], names: Sequence[str]
+) -> Iterator[_Hint]:
+    for label in labels:
+        for own, profile in profiles.items():
+            voice = diarization.voices.get(label)
+            if voice is None or voice.shape != profile.embedding.shape:
+                continue
+            likeness = float(voice @ profile.embedding)
+            same = matched(own.split(), names)
+            name = same.name if same and same.sure == EXACT else own
+            if likeness >= KNOWN_VOICE:
+                sure = 0.7 + 0.25 * (min(likeness, 1.0) - KNOWN_VOICE) / (1 - KNOWN_VOICE)
+                yield _Hint(label, name, "voice", sure)
+
+
+def _from_text(runs: Sequence[_Run], labels: Sequence[str], names: Sequence[str]) -> Iterator[_Hint]:
+    first = {run.label: run.start for run in reversed(runs)}
+    for at, run in enumerate(runs):
+        early = run.start <= EARLY_S or run.start <= first[run.label] + FIRST_S
+        yield from _of_self(run, names, early)
+        yield from _of_others(runs, at, labels, names)
+    yield from _of_guest(runs, names)
+
+
+def _of_self(run: _Run, names: Sequence[str], early: bool) -> Iterator[_Hint]:
+    """"I'm X", said by X."""
+    for cue in _SELF.finditer(run.text):
+        rest = run.text[cue.end() :]
+        words = name_words(rest)
+        confirmed = matched(words, names)
+        if confirmed:
+            worth = HIMSELF if early else LATER
+            yield _Hint(run.label, confirmed.name, "introduction", worth * confirmed.sure)
+        elif early and cue[1].lower() != "this is" and _is_name(words, rest):
+            yield _Hint(run.label, " ".join(words), "introduction", UNCONFIRMED)
+
+
+def _is_name(words: Sequence[str], rest: str) -> bool:
+    """Words with capital letters, and a pause or the like behind them."""
+    behind = rest[len(" ".join(words)) :]
+    return (
+        bool(words)
+        and all(word[0].isupper() and len(word) > 1 and not word.isupper() for word in words)
+        and not any(word.lower() in _NO_NAMES for word in words)
+        and bool(_ENDS_NAME.match(behind))
+    )
+
+
+def _of_others(
+    runs: Sequence[_Run], at: int, labels: Sequence[str], names: Sequence[str]
+) -> Iterator[_Hint]:
+    """"I'm joined by X", "hello, X", "thanks, X", "what do you think, X?": X is somebody else."""
+    run = runs[at]
+    others = [label for label in labels if label != run.label]
+    coming = [other for other in dict.fromkeys(each.label for each in runs[at + 1 :]) if other != run.label]
+    before = [runs[at - 1].label] if at else []
+    alone = len(others) == 1
+    for cue in _JOINED.finditer(run.text):
+        for label, match in zip(coming, _all_names(cue[1], names), strict=False):
+            yield _Hint(label, match.name, "address", (OTHER if alone else NEXT) * match.sure)
+    for cues, whom, worth in ((_GREETED, coming, NEXT), (_ASKED, coming, NEXT), (_THANKED, before, PREVIOUS)):
+        for cue in cues.finditer(run.text):
+            match = matched(name_words(cue[1] if cue.groups() else run.text[cue.end() :]), names)
+            for label in others if alone else whom[:1]:
+                if match:
+                    yield _Hint(label, match.name, "address", (OTHER if alone else worth) * match.sure)
+
+
+def _of_guest(runs: Sequence[_Run], names: Sequence[str]) -> Iterator[_Hint]:
+    """"Our guest, X", and one who says "thanks for having me"."""
+    invited = {run.label for run in runs if _INVITED.search(run.text)}
+    announced = [
+        match
+        for run in runs
+        if run.label not in invited
+        for cue in _GUEST.finditer(run.text)
+        for match in _all_names(cue[0], names)
+    ]
+    if len(invited) == 1 and len({match.name for match in announced}) == 1:
+        yield _Hint(invited.pop(), announced[0].name, "address", GUEST * announced[0].sure)
+
+
+def _all_names(text: str, names: Sequence[str]) -> list[Match]:
+    """Whoever of the names is named in a text, in order, each once."""
+    found: dict[str, Match] = {}
+    for start in re.finditer(r"[^\W\d_]", re.sub(r"(?<=[^\W\d_])[^\W\d_]", "_", text)):
+        words = name_words(text[start.start() :])
+        match = matched(words, names) if words and words[0][0].isupper() else None
+        if match:
+            found.setdefault(match.name, match)
+    return list(found.values())
+
+
+# The names that fit best
+
+
+def _settled(hints: Iterable[_Hint], labels: Sequence[str]) -> dict[str, Name]:
+    from scipy.optimize import linear_sum_assignment
+
+    doubts: dict[tuple[str, str], float] = defaultdict(lambda: 1.0)
+    best: dict[tuple[str, str], _Hint] = {}
+    for hint in hints:
+        pair = (hint.label, hint.name)
+        doubts[pair] *= 1 - hint.sure
+        best[pair] = max(best.get(pair, hint), hint, key=lambda each: each.sure)
+    names = list(dict.fromkeys(name for _, name in best))
+    scores = np.array([[1 - doubts[label, name] for name in names] for label in labels]).reshape(
+        len(labels), len(names)
+    )
+    rows, columns = linear_sum_assignment(scores, maximize=True)
+    found: dict[str, Name] = {}
+    for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
+        score = float(scores[row, column])
+        rivals = [*np.delete(scores[row], column), *np.delete(scores[:, column], row)]
+        if score >= ENOUGH and score - max(rivals, default=0.0) >= MARGIN:
+            hint = best[labels[row], names[column]]
+            found[labels[row]] = Name(hint.name, hint.how, round(min(score, 0.99), 2))
+    return found
