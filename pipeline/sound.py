@@ -1,0 +1,242 @@
+"""What may be a term of the show's, heard wrong: spelled another way, or sounding like it.
+
+It is strict: what it takes for a term is put in the transcript without asking anybody, and of 3,303
+right words a looser search changed 12. So only words that are no words of the language are taken for
+terms that they resemble; what is less sure is a suggestion.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from rapidfuzz import fuzz, process
+
+from pipeline.lexicon import FREQUENT, Lexicon
+from pipeline.vocabulary import Vocabulary
+
+SHORTEST = 6  #: letters of what may resemble; shorter words resemble too much
+SURE = 84.0  #: rapidfuzz's ratio, 0 to 100, of what is spelled like a term
+SURE_BY_SOUND = 70.0  #: and of what also sounds the same
+WORTH_SAYING = 78.0  #: and of what a reviewer is shown
+MARGIN = 4.0  #: how much nearer it must be than to any other term
+MOST_PIECES = 3  #: words that may be one term: "dynamo d b"
+
+TOKEN = re.compile(r"[^\W_]+(?:['\N{RIGHT SINGLE QUOTATION MARK}][^\W_]+)*")
+_POSSESSIVE = re.compile(r"['\N{RIGHT SINGLE QUOTATION MARK}]s$", re.IGNORECASE)
+_INNER_CAPITAL = re.compile(r"[^\W_][A-Z]")
+_ACRONYM = re.compile(r"(?=.*[A-Z\d])(?!.*[a-z]{3})[A-Za-z\d/]{2,6}")
+_JOINT = re.compile(r"[ -]")
+
+# Consonants as English says them, and no vowels but a first one: the idea of Metaphone (L. Philips, 1990).
+_SOUNDS = tuple(
+    (re.compile(pattern), sound)
+    for pattern, sound in (
+        (r"^4", "for"),
+        (r"^[gkp]n", "n"),
+        (r"^wr", "r"),
+        (r"^x", "s"),
+        (r"(.)\1", r"\1"),
+        (r"ph", "f"),
+        (r"t?ch|tsh", "C"),
+        (r"sh|[ts]i(?=on|a)", "S"),
+        (r"th", "0"),
+        (r"gh(?=[^aeiou]|$)", ""),
+        (r"dg(?=[eiy])|g(?=[eiy])|j", "J"),
+        (r"ck|q|c(?![eiy])", "k"),
+        (r"c|z", "s"),
+        (r"x", "ks"),
+        (r"v", "f"),
+        (r"wh", "w"),
+        (r"h(?![aeiouy])|(?<=[aeiou])w(?![aeiou])", ""),
+        (r"d(?=$)", "t"),
+        (r"(?<!^)[aeiouy]+|[^\w]", ""),
+        (r"^[aeiouy]+", "A"),
+        (r"(.)\1", r"\1"),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """A place in a text that may be a term; `doubt` says why it is only suggested, if it is."""
+
+    start: int
+    end: int
+    right: str
+    doubt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    start: int
+    end: int
+    text: str
+
+
+def key(text: str) -> str:
+    """Letters and digits alone, in lower case: "event-bridge" and "EventBridge" are the same."""
+    return "".join(letter for letter in text.casefold() if letter.isalnum())
+
+
+def sound(text: str) -> str:
+    """How it sounds in English, roughly: the same for "fortherum" and "fourTheorem"."""
+    said = key(text)
+    for pattern, becomes in _SOUNDS:
+        said = pattern.sub(becomes, said)
+    return said
+
+
+class Ear:
+    """Knows a vocabulary's terms when it hears them. Without a lexicon nothing is known of likeness."""
+
+    def __init__(self, vocabulary: Vocabulary, lexicon: Lexicon | None) -> None:
+        self._lexicon = lexicon
+        rights = [rule.right for rule in vocabulary.rules if not rule.regex and self._is_name(rule.right)]
+        terms = list(dict.fromkeys([*vocabulary.terms, *rights]))
+        self._terms = _by_key(terms)
+        self._words = frozenset(
+            key(piece.text) for term in terms for piece in pieces_of(term)
+        ) | self._terms.keys()
+        names = [term for term in terms if len(key(term)) >= SHORTEST]
+        self._aliases = {key(term): term for term in names}
+        for rule in vocabulary.rules:
+            if not (rule.regex or rule.near or rule.suggest):
+                self._learn(rule.wrong, rule.right)
+        self._sounds = {alias: sound(alias) for alias in self._aliases}
+
+    def heard(self, text: str) -> list[Alike]:
+        """What may be terms; they may overlap."""
+        pieces = pieces_of(text)
+        found: list[Alike] = []
+        for first in range(len(pieces)):
+            for last in range(first + 1, min(first + MOST_PIECES, len(pieces)) + 1):
+                window = pieces[first:last]
+                if not _adjacent(text, window):
+                    break
+                alike = self._spelled(text, window)
+                if alike:
+                    found.append(alike)
+            alike = self._resembling(pieces[first])
+            if alike:
+                found.append(alike)
+        return found
+
+    def _is_name(self, right: str) -> bool:
+        """What rules write may be any word; of those that are names we look for other spellings, too."""
+        pieces = pieces_of(right)
+        if not 1 <= len(pieces) <= MOST_PIECES or not self._lexicon:
+            return False
+        return not all(self._lexicon.knows(piece.text) for piece in pieces)
+
+    def _learn(self, wrongs: Iterable[str], right: str) -> None:
+        """What is near to a form that was heard before is near to what it stands for."""
+        for wrong in wrongs:
+            if len(key(wrong)) >= SHORTEST and len(pieces_of(wrong)) == 1 and not self._known(wrong):
+                self._aliases.setdefault(key(wrong), right)
+
+    def _known(self, word: str) -> bool:
+        plain = word.casefold()
+        lexicon = self._lexicon
+        return lexicon is None or lexicon.knows(plain) or lexicon.knows(plain.removesuffix("s"))
+
+    def _spelled(self, text: str, window: Sequence[_Piece]) -> Alike | None:
+        """The same letters, in another case or parted in another way."""
+        start, end = window[0].start, window[-1].end
+        said = text[start:end]
+        letters = key(said)
+        plural = "s" if letters not in self._terms and letters.endswith("s") else ""
+        term = self._terms.get(letters.removesuffix(plural) if plural else letters)
+        if term is None:
+            return None
+        right = term + plural
+        if said in (right, right[:1].upper() + right[1:]):
+            return None
+        doubt = self._doubt(said, window, term)
+        return None if doubt is None else Alike(start, end, right, doubt)
+
+    def _doubt(self, said: str, window: Sequence[_Piece], term: str) -> str | None:
+        """Why another spelling may be no slip: empty if it surely is one, None if it likely is not."""
+        lexicon = self._lexicon
+        words = [piece.text for piece in window]
+        if _ACRONYM.fullmatch(term):
+            return self._doubt_acronym(words, term)
+        if len(words) == 1:
+            plain = lexicon is not None and lexicon.common(words[0])
+            return None if plain or not term[0].isupper() and not _INNER_CAPITAL.search(term) else ""
+        if len(words) == len(pieces_of(term)):
+            return ""
+        if lexicon and any(lexicon.common(word, FREQUENT) for word in words):
+            return f"'{said}' may be just that"
+        return "" if _INNER_CAPITAL.search(term) else f"'{said}' may be just that"
+
+    def _doubt_acronym(self, words: Sequence[str], term: str) -> str | None:
+        if len(words) == 1:
+            return None if self._known(words[0]) else ""
+        at = 0
+        for word in words:
+            exact = term[at : at + len(word)] == word
+            at += len(word)
+            if len(word) > 1 and (not exact or (self._lexicon and self._lexicon.common(word))):
+                return None
+            if len(word) == 1 and not exact and word not in "aA":
+                return None
+        return "" if any(len(word) > 1 for word in words) or "".join(words) == term else None
+
+    def _resembling(self, piece: _Piece) -> Alike | None:
+        """A word that nobody knows, and near to a term."""
+        said = _POSSESSIVE.sub("", piece.text)
+        letters = key(said)
+        if len(letters) < SHORTEST or letters in self._words or letters.removesuffix("s") in self._words:
+            return None
+        if self._known(said):
+            return None
+        best = self._nearest(letters)
+        if best is None:
+            return None
+        right, ratio, same_sound = best
+        sure = ratio >= SURE or (same_sound and ratio >= SURE_BY_SOUND)
+        if _INNER_CAPITAL.search(said):  # as names have it: it may be another's
+            sure = same_sound and ratio >= SURE_BY_SOUND
+        if not sure and not same_sound and ratio < WORTH_SAYING:
+            return None
+        doubt = "" if sure else f"'{said}' is only a little like it"
+        return Alike(piece.start, piece.start + len(said), right, doubt)
+
+    def _nearest(self, letters: str) -> tuple[str, float, bool] | None:
+        """The term it is nearest to, how near, and whether it sounds the same; None if two are as near."""
+        heard = sound(letters)
+        scored: dict[str, tuple[float, float, bool]] = {}
+        for alias, ratio, _ in process.extract(letters, list(self._aliases), scorer=fuzz.ratio, limit=None):
+            same = self._sounds[alias] == heard and len(heard) >= 3
+            if ratio < WORTH_SAYING and not (same and ratio >= 50):
+                continue
+            term = self._aliases[alias]
+            score = (ratio + (100 - SURE if same else 0), ratio, same)
+            scored[term] = max(scored.get(term, score), score)
+        ranked = sorted(scored.items(), key=lambda item: (-item[1][0], item[0]))
+        if not ranked or (len(ranked) > 1 and ranked[0][1][0] - ranked[1][1][0] < MARGIN):
+            return None
+        term, (_, ratio, same) = ranked[0]
+        return term, ratio, same
+
+
+def pieces_of(text: str) -> list[_Piece]:
+    """The words of a text, with their places."""
+    return [_Piece(match.start(), match.end(), match[0]) for match in TOKEN.finditer(text)]
+
+
+def _adjacent(text: str, window: Sequence[_Piece]) -> bool:
+    """Whether nothing but a space or hyphen stands between them."""
+    return len(window) < 2 or bool(_JOINT.fullmatch(text[window[-2].end : window[-1].start]))
+
+
+def _by_key(terms: Iterable[str]) -> dict[str, str]:
+    """Terms by their letters; those that are spelled in two ways are nobody's to choose."""
+    found: dict[str, str] = {}
+    twice: set[str] = set()
+    for term in terms:
+        if found.setdefault(key(term), term) != term:
+            twice.add(key(term))
+    return {letters: term for letters, term in found.items() if letters not in twice and len(letters) > 1}
