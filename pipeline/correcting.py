@@ -103,7 +103,8 @@ def doubt_of(wrong: str, right: str, words: Lexicon | None) -> str:
         return ""
     if all(words.common(word) for word in heard):
         return f"'{wrong}' is common: name words that stand near it (near = […]) to have it applied"
-    if all(words.knows(word) for word in [*heard, *(piece.text for piece in pieces_of(right))]):
+    meant = [piece.text for piece in pieces_of(right)]
+    if all(map(words.knows, heard)) and all(map(words.common, meant)):
         return f"'{wrong}' and '{right}' are both words: name words that stand near it (near = […])"
     return ""
 

@@ -19,6 +19,8 @@ from pipeline.vocabulary import Vocabulary
 SHORTEST = 6  #: letters of what may resemble; shorter words resemble too much
 SURE = 84.0  #: rapidfuzz's ratio, 0 to 100, of what is spelled like a term
 SURE_BY_SOUND = 70.0  #: and of what also sounds the same
+LONG_SOUND = 5  #: consonants that are no accident: half of the letters are then enough
+SURE_BY_LONG_SOUND = 55.0
 WORTH_SAYING = 78.0  #: and of what a reviewer is shown
 MARGIN = 4.0  #: how much nearer it must be than to any other term
 MOST_PIECES = 3  #: words that may be one term: "dynamo d b"
@@ -33,7 +35,6 @@ _JOINT = re.compile(r"[ -]")
 _SOUNDS = tuple(
     (re.compile(pattern), sound)
     for pattern, sound in (
-        (r"^4", "for"),
         (r"^[gkp]n", "n"),
         (r"^wr", "r"),
         (r"^x", "s"),
@@ -58,6 +59,9 @@ _SOUNDS = tuple(
 )
 
 
+_DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+
+
 @dataclass(frozen=True, slots=True)
 class Alike:
     """A place in a text that may be a term; `doubt` says why it is only suggested, if it is."""
@@ -66,6 +70,16 @@ class Alike:
     end: int
     right: str
     doubt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Near:
+    """A term that something is near to; the score is higher for what is nearer."""
+
+    score: float
+    term: str
+    same_sound: bool
+    sure: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +94,17 @@ def key(text: str) -> str:
     return "".join(letter for letter in text.casefold() if letter.isalnum())
 
 
+def spoken(text: str) -> str:
+    """The same letters, a digit at the beginning as it is said: "4th Erem" is "fourtherem"."""
+    letters = key(text)
+    if letters[:1].isdecimal() and letters[1:2].isalpha():
+        return _DIGITS[int(letters[0])] + letters[1:]
+    return letters
+
+
 def sound(text: str) -> str:
     """How it sounds in English, roughly: the same for "fortherum" and "fourTheorem"."""
-    said = key(text)
+    said = spoken(text)
     for pattern, becomes in _SOUNDS:
         said = pattern.sub(becomes, said)
     return said
@@ -118,9 +140,10 @@ class Ear:
                 alike = self._spelled(text, window)
                 if alike:
                     found.append(alike)
-            alike = self._resembling(pieces[first])
-            if alike:
-                found.append(alike)
+            for window in (pieces[first : first + 1], pieces[first : first + 2]):
+                alike = self._resembling(text, window)
+                if alike:
+                    found.append(alike)
         return found
 
     def _is_name(self, right: str) -> bool:
@@ -167,7 +190,7 @@ class Ear:
             return None if plain or not term[0].isupper() and not _INNER_CAPITAL.search(term) else ""
         if len(words) == len(pieces_of(term)):
             return ""
-        if lexicon and any(lexicon.common(word, FREQUENT) for word in words):
+        if lexicon and any(word not in term and lexicon.common(word, FREQUENT) for word in words):
             return f"'{said}' may be just that"
         return "" if _INNER_CAPITAL.search(term) else f"'{said}' may be just that"
 
@@ -184,47 +207,57 @@ class Ear:
                 return None
         return "" if any(len(word) > 1 for word in words) or "".join(words) == term else None
 
-    def _resembling(self, piece: _Piece) -> Alike | None:
-        """A word that nobody knows, and near to a term."""
-        said = _POSSESSIVE.sub("", piece.text)
-        letters = key(said)
-        if len(letters) < SHORTEST or letters in self._words or letters.removesuffix("s") in self._words:
+    def _resembling(self, text: str, window: Sequence[_Piece]) -> Alike | None:
+        """A word that nobody knows, alone or with the next, and near to a term."""
+        if not _adjacent(text, window) or not any(self._is_strange(piece.text) for piece in window):
             return None
-        if self._known(said):
+        start, end = window[0].start, window[-1].end
+        said = text[start:end]
+        if len(key(said)) < SHORTEST or any(self._is_own(piece.text) for piece in window):
             return None
-        best = self._nearest(letters)
-        if best is None:
+        best = self._nearest(said)
+        if best is None or (len(window) > 1 and not best.sure):
             return None
-        right, ratio, same_sound = best
-        sure = ratio >= SURE or (same_sound and ratio >= SURE_BY_SOUND)
-        if _INNER_CAPITAL.search(said):  # as names have it: it may be another's
-            sure = same_sound and ratio >= SURE_BY_SOUND
-        if not sure and not same_sound and ratio < WORTH_SAYING:
-            return None
-        doubt = "" if sure else f"'{said}' is only a little like it"
-        return Alike(piece.start, piece.start + len(said), right, doubt)
+        if len(window) > 1 and any(self._nearest(piece.text) for piece in window):
+            return None  # one of them is enough
+        # Capitals within are a name's way: it may be another name.
+        sure = best.sure and (best.same_sound or not _INNER_CAPITAL.search(said))
+        return Alike(start, end, best.term, "" if sure else f"'{said}' is only a little like it")
 
-    def _nearest(self, letters: str) -> tuple[str, float, bool] | None:
-        """The term it is nearest to, how near, and whether it sounds the same; None if two are as near."""
-        heard = sound(letters)
-        scored: dict[str, tuple[float, float, bool]] = {}
+    def _is_strange(self, word: str) -> bool:
+        """Whether no one knows it; of shorter ones nobody can say."""
+        return len(word) > 2 and not word.isdecimal() and not self._known(word)
+
+    def _is_own(self, word: str) -> bool:
+        letters = key(word)
+        return letters in self._words or letters.removesuffix("s") in self._words
+
+    def _nearest(self, said: str) -> _Near | None:
+        """The term that it is nearest to; None where none is near, or two are."""
+        letters, heard = spoken(said), sound(said)
+        scored: dict[str, _Near] = {}
         for alias, ratio, _ in process.extract(letters, list(self._aliases), scorer=fuzz.ratio, limit=None):
             same = self._sounds[alias] == heard and len(heard) >= 3
-            if ratio < WORTH_SAYING and not (same and ratio >= 50):
+            learnt = key(self._aliases[alias]) != alias
+            if (ratio < WORTH_SAYING or learnt) and not (same and ratio >= SURE_BY_LONG_SOUND):
                 continue
-            term = self._aliases[alias]
-            score = (ratio + (100 - SURE if same else 0), ratio, same)
-            scored[term] = max(scored.get(term, score), score)
-        ranked = sorted(scored.items(), key=lambda item: (-item[1][0], item[0]))
-        if not ranked or (len(ranked) > 1 and ranked[0][1][0] - ranked[1][1][0] < MARGIN):
+            sure = ratio >= (SURE_BY_LONG_SOUND if len(heard) >= LONG_SOUND else SURE_BY_SOUND) if same else ratio >= SURE
+            near = _Near(ratio + (100 - SURE if same else 0), self._aliases[alias], same, sure)
+            known = scored.setdefault(near.term, near)
+            scored[near.term] = max(known, near, key=lambda each: each.score)
+        ranked = sorted(scored.values(), key=lambda near: (-near.score, near.term))
+        if not ranked or (len(ranked) > 1 and ranked[0].score - ranked[1].score < MARGIN):
             return None
-        term, (_, ratio, same) = ranked[0]
-        return term, ratio, same
+        return ranked[0]
 
 
 def pieces_of(text: str) -> list[_Piece]:
-    """The words of a text, with their places."""
-    return [_Piece(match.start(), match.end(), match[0]) for match in TOKEN.finditer(text)]
+    """The words of a text, with their places; the 's of a possessive is no part of them."""
+    pieces: list[_Piece] = []
+    for match in TOKEN.finditer(text):
+        word = _POSSESSIVE.sub("", match[0])
+        pieces.append(_Piece(match.start(), match.start() + len(word), word))
+    return pieces
 
 
 def _adjacent(text: str, window: Sequence[_Piece]) -> bool:

@@ -28,6 +28,10 @@ from pipeline.errors import ConfigError
 
 LONGEST = 200  #: characters of a term, a wrong or a right form
 
+BEFORE = r"(?<![\w@/-])(?<!\w\.)"
+AFTER = r"(?![\w@/]|\.\w)"
+"""What may not stand around a word of its own: it would be part of a name, an address or a path."""
+
 _LETTERS = re.compile(r"\w")
 _GROUP = re.compile(r"\\(\d)")
 
@@ -247,4 +251,4 @@ def _pattern(wrong: str, regex: bool, case: bool) -> _Pattern:
         options.log_errors = False
         return cast(_Pattern, re2.compile(wrong, options))
     words = r"\s+".join(re.escape(word) for word in wrong.split())
-    return cast(_Pattern, re.compile(rf"(?<!\w){words}(?!\w)", 0 if case else re.IGNORECASE))
+    return cast(_Pattern, re.compile(rf"{BEFORE}{words}{AFTER}", 0 if case else re.IGNORECASE))
