@@ -151,7 +151,7 @@ class Ear:
         pieces = pieces_of(right)
         if not 1 <= len(pieces) <= MOST_PIECES or not self._lexicon:
             return False
-        return not all(self._lexicon.knows(piece.text) for piece in pieces)
+        return not all(self._lexicon.common(piece.text) for piece in pieces)
 
     def _learn(self, wrongs: Iterable[str], right: str) -> None:
         """What is near to a form that was heard before is near to what it stands for."""
@@ -174,7 +174,7 @@ class Ear:
         if term is None:
             return None
         right = term + plural
-        if said in (right, right[:1].upper() + right[1:]):
+        if said == right or (right.islower() and said == right.capitalize()):
             return None
         doubt = self._doubt(said, window, term)
         return None if doubt is None else Alike(start, end, right, doubt)

@@ -54,7 +54,7 @@ def main() -> None:
     print(f"learnt from episodes up to {middle:.0f}: {wrongs} wrong forms, {len(learnt.rules)} rules")
     tried(corrections, learnt, middle, arguments.show)
     named(corrections, learnt, middle)
-    unbroken(corrections, learnt)
+    unbroken(corrections, learnt, middle)
     if arguments.truth:
         true_texts(arguments.truth, learnt)
     if arguments.sentences:
@@ -133,14 +133,18 @@ def named(corrections: Sequence[Correction], vocabulary: Vocabulary, middle: flo
     print(f"later half, its {len(terms)} names listed: {Counter(became)}")
 
 
-def unbroken(corrections: Sequence[Correction], vocabulary: Vocabulary) -> None:
+def unbroken(corrections: Sequence[Correction], vocabulary: Vocabulary, middle: float) -> None:
     """Right forms must stay as they are; so must those that the vocabulary does not know."""
     rights = sorted({each.right for each in corrections})
     broken = [right for right in rights if corrected([passage(right)], vocabulary).segments[0].text != right]
     spelled = Counter(key(right) for right in rights)
     torn = [right for right in broken if spelled[key(right)] > 1]  # people wrote it in two ways
     broken = [right for right in broken if right not in torn]
-    print(f"right forms broken: {len(broken)} of {len(rights)} {broken}; people wrote in two ways: {torn}")
+    later = {each.right for each in corrections if max(each.episodes) > middle}
+    print(
+        f"right forms broken: {len(later.intersection(broken))} of {len(later)} of the later half, "
+        f"{len(broken)} of {len(rights)} of all {broken}; people wrote in two ways: {torn}"
+    )
     strange: list[str] = []
     names = [right for right in rights if re.search(r"[A-Z]", right)]
     for name in names:
@@ -176,6 +180,28 @@ def true_texts(folder: Path, vocabulary: Vocabulary) -> None:
     )
 
 
+RULES = """
+[[rule]]
+wrong = ["4th theorem", "fourth theorem", "for theorem"]
+right = "fourTheorem"
+[[rule]]
+wrong = ["aws bytes", "WSBights"]
+right = "AWS Bites"
+[[rule]]
+wrong = "owen"
+right = "Eoin"
+[[rule]]
+wrong = "MIDI"
+right = "Middy"
+near = ["middleware", "AWS", "Lambda"]
+[[rule]]
+wrong = ["bottle rocket", "battle rocket"]
+right = "Bottlerocket"
+near = ["AWS", "containers", "host", "Fargate", "instances"]
+"""
+"""What a person would write for a show about AWS."""
+
+
 def sentences(audio: Path) -> None:
     """Sentences full of terms, heard, then with their terms known: no rules, no hints."""
     from pipeline.config import Transcribe
@@ -185,9 +211,12 @@ def sentences(audio: Path) -> None:
     truth: dict[str, Any] = json.loads(audio.with_suffix(".json").read_text(encoding="utf-8"))
     whisper = Whisper(choose(Transcribe(model="packaged", device="cpu", threads=1), "en", print), 5)
     heard = whisper.transcribe(audio, {}, "en", lambda *_: None)
-    result = corrected(heard.segments, Vocabulary(tuple(truth["terms"])))
+    terms = Vocabulary(tuple(truth["terms"]))
+    alone = corrected(heard.segments, terms)
+    result = corrected(heard.segments, Vocabulary(terms.terms, read_vocabulary(RULES, "rules").rules))
     true = " ".join(turn["text"] for turn in truth["turns"])
-    for name, segments in (("heard", heard.segments), ("corrected", result.segments)):
+    steps = {"heard": heard, "terms known": alone, "and rules": result}
+    for name, segments in ((name, step.segments) for name, step in steps.items()):
         text = " ".join(segment.text for segment in segments)
         hits = sum(min(count(text, term), count(true, term)) for term in truth["terms"])
         wanted = sum(count(true, term) for term in truth["terms"])
