@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from pipeline.captions import Cue, cues, srt, vtt, vtt_time
+from pipeline.captions import USUAL, Cue, cues, srt, vtt, vtt_time
+from pipeline.config import Captions
 from pipeline.errors import StorageError
 from pipeline.model import Segment, Transcript
 from pipeline.prose import escape_markdown, markdown, txt
@@ -28,6 +29,7 @@ __all__ = [
     "transcript_json",
     "txt",
     "vtt",
+    "written",
 ]
 
 VERSION = 1
@@ -115,6 +117,12 @@ FORMATS: dict[str, Callable[[Transcript], str]] = {
     "awsbites-vtt": awsbites_vtt,
     "podcast-json": podcast_json,
 }
+
+
+def written(kind: str, t: Transcript, options: Captions = USUAL) -> str:
+    """The transcript in one of `FORMATS`; the options are for captions, which sites' own formats aren't."""
+    captions = {"vtt": vtt, "srt": srt}
+    return captions[kind](t, options) if kind in captions else FORMATS[kind](t)
 
 
 def _line(value: object) -> str:

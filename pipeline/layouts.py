@@ -7,9 +7,12 @@ import re
 import string
 import unicodedata
 
-from pipeline.config import Layout
+import msgspec
+
+from pipeline.captions import USUAL
+from pipeline.config import Captions, Layout
 from pipeline.errors import ConfigError
-from pipeline.formats import FORMATS
+from pipeline.formats import FORMATS, written
 from pipeline.model import Transcript
 
 LAYOUTS: dict[str, Layout] = {
@@ -78,9 +81,16 @@ def check_layout(name: str, layout: Layout) -> None:
         taken[path.casefold()] = kind
 
 
-def site_files(layout: Layout, t: Transcript, fields: dict[str, object]) -> dict[str, str]:
-    """What the site keeps of a transcript: path in its repository -> text. Raises as `site_paths`."""
-    return {path: FORMATS[kind](t) for path, kind in site_paths(layout, fields).items()}
+def site_files(
+    layout: Layout, t: Transcript, fields: dict[str, object], options: Captions = USUAL
+) -> dict[str, str]:
+    """What the site keeps of a transcript: path in its repository -> text. Raises as `site_paths`.
+
+    Captions have no word marked there, whatever the options: people review them, and a cue for each
+    word would be a diff that nobody reads.
+    """
+    options = msgspec.structs.replace(options, highlight="none")
+    return {path: written(kind, t, options) for path, kind in site_paths(layout, fields).items()}
 
 
 def site_paths(layout: Layout, fields: dict[str, object]) -> dict[str, str]:

@@ -101,7 +101,7 @@ class Publisher:
             branch=f"transcript/{episode.feed}/{_slug(episode)}-{episode.id.rpartition('-')[2]}",
             title=title_of(episode),
             body=body_of(episode, feed, transcript),
-            files=site_files(layout, transcript, _fields(episode)),
+            files=site_files(layout, transcript, _fields(episode), self.config.captions),
             at=_transcribed_at(self.ledger, episode),
             trailers={"Episode-Key": episode.id},
         )

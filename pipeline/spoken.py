@@ -11,6 +11,7 @@ from itertools import accumulate, pairwise
 from pipeline.model import Segment, Transcript, Word
 
 LONGEST = 42  #: characters of a piece: what one line of a caption holds
+PAUSE_S = 1.5  #: a silence that ends a cue, and a segment
 
 SENTENCE, CLAUSE, SPACE, INSIDE = 3, 2, 1, 0  #: how good a place to break is
 
@@ -18,7 +19,7 @@ SENTENCE, CLAUSE, SPACE, INSIDE = 3, 2, 1, 0  #: how good a place to break is
 _CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _SENTENCE_END = re.compile(r"[.!?\u2026\u3002\uff01\uff1f][\"'\u201d\u2019\xbb)\]]*$")
 _CLAUSE_END = re.compile(r"[,;:\u2013\u2014\u3001\uff0c\uff1b\uff1a][\"'\u201d\u2019\xbb)\]]*$")
-_WIDE_ENDS = "\u3002\uff01\uff1f\u3001\uff0c\uff1b\uff1a"  #: no space follows these, in Chinese say
+WIDE_ENDS = "\u3002\uff01\uff1f\u3001\uff0c\uff1b\uff1a"  #: no space follows these, in Chinese say
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +62,12 @@ def names(t: Transcript) -> dict[str, str]:
     return {label: plain(t.speakers.get(label, "")) or plain(label) or "Speaker" for label in ordered}
 
 
-def pieces(t: Transcript) -> list[Piece]:
-    """All that is said, in order. The segments' texts count: words only lend them their times."""
-    return [piece for segment in settled(t).segments for piece in _of_segment(segment)]
+def pieces(t: Transcript, longest: int = LONGEST) -> list[Piece]:
+    """All that is said, in order, in pieces of at most `longest` characters.
+
+    The segments' texts count: words only lend them their times.
+    """
+    return [piece for segment in settled(t).segments for piece in _of_segment(segment, longest)]
 
 
 def joined(parts: Sequence[Piece]) -> str:
@@ -74,7 +78,7 @@ def joined(parts: Sequence[Piece]) -> str:
 
 def break_between(before: Piece, after: Piece) -> int:
     """How good it is to break there: SENTENCE, CLAUSE, SPACE or INSIDE a word."""
-    if not after.spaced and before.text[-1] not in _WIDE_ENDS:
+    if not after.spaced and before.text[-1] not in WIDE_ENDS:
         return INSIDE
     if _SENTENCE_END.search(before.text):
         return SENTENCE
@@ -85,13 +89,17 @@ def _not_before(floor: float, value: float) -> float:
     return max(floor, round(float(value), 3)) if math.isfinite(value) else floor
 
 
-def _of_segment(segment: Segment) -> Iterator[Piece]:
-    tokens = plain(segment.text).split(" ")
-    letters = "".join(tokens)
-    spaces = set(accumulate(map(len, tokens), initial=0))  # how many letters stand before each space
+def letters_and_spaces(text: str) -> tuple[str, set[int]]:
+    """A text without its spaces, and how many letters stand before each of them, start and end included."""
+    tokens = plain(text).split(" ")
+    return "".join(tokens), set(accumulate(map(len, tokens), initial=0))
+
+
+def _of_segment(segment: Segment, longest: int) -> Iterator[Piece]:
+    letters, spaces = letters_and_spaces(segment.text)
     for first, last, start, end in _spans(segment, letters):
         pace = (end - start) / (last - first)
-        for a, b in pairwise(_cuts(first, last, spaces)):
+        for a, b in pairwise(_cuts(first, last, spaces, longest)):
             begin, stop = start + (a - first) * pace, start + (b - first) * pace
             yield Piece(letters[a:b], a in spaces, round(begin, 3), round(stop, 3), segment.speaker)
 
@@ -110,9 +118,9 @@ def _spans(segment: Segment, letters: str) -> list[tuple[int, int, float, float]
     return [(0, len(letters), segment.start, segment.end)] if letters else []
 
 
-def _cuts(first: int, last: int, spaces: set[int]) -> list[int]:
+def _cuts(first: int, last: int, spaces: set[int], longest: int) -> list[int]:
     cuts = [first]
     for at in range(first + 1, last):
-        if at in spaces or at - cuts[-1] == LONGEST:
+        if at in spaces or at - cuts[-1] == longest:
             cuts.append(at)
     return [*cuts, last]
