@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pipeline.errors import StorageFull
 from pipeline.wiring import Engine
-from worker.desk import Desk, Outcome, Stopped, Watch
+from worker.desk import IN_HAND, Desk, Outcome, Stopped, Tag, Watch
 from worker.handling import Handler
 from worker.lent import Lent
 from worker.loop import give_up, work_one
@@ -71,6 +71,7 @@ class _Late:
         job = self._desk.hand.job
         if job is None:
             return
+        IN_HAND.set(Tag(job.episode.id, job.episode.step or ""))  # this thread has a context of its own
         given = give_up(self._desk, job)
         if given or job is self._asked:
             self._desk.watch.ended(job.episode, Outcome.GIVEN_BACK)
