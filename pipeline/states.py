@@ -159,9 +159,13 @@ def failed(episode: Episode, step: Step, reason: str, at: float) -> Change:
 
 
 def transcribed(
-    episode: Episode, artifacts: dict[str, str], duration_s: float, at: float, worked_s: float | None = None
+    episode: Episode,
+    artifacts: dict[str, str],
+    duration_s: float | None,
+    at: float,
+    worked_s: float | None = None,
 ) -> Change:
-    """The transcript is stored; `worked_s` is how long it took, where it was made in one go."""
+    """The transcript, or what else was made, is stored; `worked_s` is how long that took in one go."""
     moved = _move(
         episode,
         State.TRANSCRIBED,
@@ -172,7 +176,13 @@ def transcribed(
         step=Step.STORE,
         failure=None,
     )
-    return Change(episode=moved, detail="transcript stored")
+    return Change(episode=moved, detail="transcript stored" if "transcript" in artifacts else "stored")
+
+
+def done(episode: Episode, at: float) -> Change:
+    """There is nothing to review: what was made is all that was wanted."""
+    moved = _move(episode, State.PUBLISHED, at, step=None, claim=None, progress=None, failure=None)
+    return _let_go(episode, moved, "done: nothing to review")
 
 
 def proposed(episode: Episode, review: Review, at: float) -> Change:

@@ -16,7 +16,7 @@ from tests.builders import FakeClock
 from tests.fakes.github import TOKEN, FakeGitHub, served
 from tests.scenes import queued
 from tests.studio import Stores, Studio, Watcher, a_desk, aws_stores, local_stores
-from worker.loop import Desk
+from worker.desk import Desk
 
 pytest_plugins = ["tests.aws_site", "tests.deployed_site", "tests.infra_site"]
 

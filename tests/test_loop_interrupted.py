@@ -12,13 +12,24 @@ import pytest
 from pipeline import queueing, states
 from pipeline.errors import CodeHostError, Conflict, ModelError, StorageFull
 from pipeline.formats import transcript_json
-from pipeline.model import Job, QueueDepth, State, Step, Transcript
+from pipeline.model import Job, QueueDepth, State, Step
 from tests.builders import FakeClock, a_transcript
 from tests.faulty import Crash, Outage, failing
 from tests.git_site import GitSite
 from tests.scenes import after, now, queued
-from tests.studio import Progress, Stores, Studio, Watcher, a_desk, nothing, raising
-from worker.loop import Desk, Outcome, Stopped, work_one
+from tests.studio import (
+    Stores,
+    Studio,
+    Watcher,
+    a_desk,
+    nothing,
+    publisher_of,
+    publishing_with,
+    raising,
+)
+from worker.desk import Desk, Outcome, Stopped
+from worker.handling import Item
+from worker.loop import work_one
 
 AUDIO, TRANSCRIPT = "show/show-1/audio", "show/show-1/transcript.json"
 EMPTY = QueueDepth(waiting=0, leased=0, dead=0)
@@ -159,15 +170,15 @@ def test_an_episode_skipped_meanwhile_stays_skipped(desk: Desk, studio: Studio, 
 
 
 def test_a_lost_lease_ends_the_work_at_the_next_sign_of_progress(desk: Desk, clock: FakeClock) -> None:
-    def transcribe(audio: Path, episode: object, language: object, progress: Progress) -> Transcript:
+    def going_on(item: Item) -> None:
         queueing.skip(desk.ledger, desk.queue, clock, now(desk.ledger))
         patience = Event()
         for _ in range(3000):
-            progress(1.0, 2.0, 1.0)
+            item.progress(1.0, 2.0, 1.0)
             patience.wait(0.01)
         raise AssertionError("nobody noticed")
 
-    assert work_one(replace(desk, transcribe=transcribe, lease_s=0.03)) is Outcome.NOTHING
+    assert work_one(replace(desk, handler=going_on, lease_s=0.03)) is Outcome.NOTHING
     assert now(desk.ledger).state is State.SKIPPED
 
 
@@ -223,8 +234,9 @@ def test_what_was_stored_is_not_made_again(desk: Desk, studio: Studio) -> None:
 def test_a_review_that_could_not_be_opened_costs_no_second_transcription(
     desk: Desk, studio: Studio, clock: FakeClock
 ) -> None:
-    host = failing(desk.publisher.code_host, "commit", CodeHostError("no git here"))
-    broken = replace(desk, publisher=replace(desk.publisher, code_host=host))
+    publisher = publisher_of(desk)
+    host = failing(publisher.code_host, "commit", CodeHostError("no git here"))
+    broken = publishing_with(desk, replace(publisher, code_host=host))
     assert work_one(broken) is Outcome.RETRY
     episode = now(desk.ledger)
     assert episode.failure
@@ -238,11 +250,13 @@ def cut_off(desk: Desk, call: int) -> bool:
     """Work until the process is killed at a call; whether it was."""
     outage = Outage(call)
     ledger, artifacts = outage.guard(desk.ledger), outage.guard(desk.artifacts)
-    host = outage.guard(desk.publisher.code_host)
-    publisher = replace(desk.publisher, ledger=ledger, artifacts=artifacts, code_host=host)
+    publisher = publisher_of(desk)
+    host = outage.guard(publisher.code_host)
+    publisher = replace(publisher, ledger=ledger, artifacts=artifacts, code_host=host)
     queue = outage.guard(desk.queue)
     try:
-        work_one(replace(desk, ledger=ledger, artifacts=artifacts, queue=queue, publisher=publisher))
+        guarded = replace(desk, ledger=ledger, artifacts=artifacts, queue=queue)
+        work_one(publishing_with(guarded, publisher))
     except Crash:
         return True
     return False

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipeline.adapters.aws.own_task import protected, worker_name
+from pipeline.config import Aws, Config, Feed
+from pipeline.model import State
+from pipeline.queueing import relay
+from pipeline.wiring import build
 from tests.deployed_site import DeployedSite
+from tests.scenes import now, queued
+from worker.handling import Item
+from worker.run import work
+from worker.watching import LogWatch
 
 
 def in_task(site: DeployedSite, monkeypatch: pytest.MonkeyPatch, task: dict[str, Any]) -> None:
@@ -74,6 +83,31 @@ def test_protection_that_can_not_be_had_keeps_nobody_from_working(
         monkeypatch.setenv("ECS_AGENT_URI", address)
     with caplog.at_level(logging.WARNING), protected():
         assert "does not protect" in caplog.text
+
+
+def test_protection_is_held_from_taking_a_job_until_it_is_done(
+    deployed: DeployedSite, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    task = in_service(deployed)
+    in_task(deployed, monkeypatch, task)
+    config = Config(
+        engine="aws",
+        root=str(tmp_path),
+        aws=Aws(region="us-east-1", name=deployed.names.name, dispatch="service", linger_s=1),
+        feed=[Feed(name="show")],
+    )
+    at = build(config, tmp_path / "proofcast.toml")
+    queued(at.ledger)
+    relay(at.ledger, at.queue)
+    seen: list[bool] = []
+
+    def look(item: Item) -> None:
+        seen.append(is_protected(deployed, task))
+
+    assert work(at, look, task_id=None, drain=True, watch=LogWatch()).jobs == 1
+    assert now(at.ledger).state is State.PUBLISHED
+    assert seen == [True]
+    assert not is_protected(deployed, task)
 
 
 def test_without_an_agent_nothing_is_asked(monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:

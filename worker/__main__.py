@@ -10,12 +10,12 @@ import threading
 import click
 
 from pipeline.cli import complain
-from pipeline.console import say
 from pipeline.errors import ProofcastError
 from pipeline.scaling import FOUND_NOTHING
 from pipeline.wiring import open_engine
-from worker.run import Speech, Worked, work
-from worker.watching import LogWatch, log_to_stderr
+from worker.handlers import handler_named
+from worker.run import Worked, work
+from worker.watching import DATED, LogWatch, log_to_stderr, say
 
 
 @click.command()
@@ -25,13 +25,14 @@ from worker.watching import LogWatch, log_to_stderr
 @click.option("--with-parent", is_flag=True, help="End when standard input does.")
 def main(config: str, task_id: str | None, drain: bool, with_parent: bool) -> None:
     """Work on the queue of a config."""
-    log_to_stderr("%(asctime)s %(message)s")
+    log_to_stderr(DATED)
     if with_parent:
         threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         engine = open_engine(config)
         watch = LogWatch()
-        done = work(engine, Speech(engine, say, watch), task_id=task_id, drain=drain, watch=watch)
+        handler = handler_named(engine.config.worker.handler, engine, say, watch)
+        done = work(engine, handler, task_id=task_id, drain=drain, watch=watch)
     except ProofcastError as error:
         complain(error)
         sys.exit(error.exit_code)

@@ -15,10 +15,11 @@ from pipeline import config as configs
 from pipeline.console import config_option, engine, one_line, say
 from pipeline.errors import ConfigError
 from pipeline.formats import FORMATS
+from worker.handlers import handler_named
 from worker.models import choose
-from worker.run import Speech, work_many
 from worker.run import work as run
-from worker.watching import BarWatch, LogWatch, log_to_stderr
+from worker.run import work_many
+from worker.watching import PLAIN, BarWatch, LogWatch, log_to_stderr
 from worker.whisper import Whisper
 
 _KINDS = ("json", "vtt", "srt", "txt", "md")
@@ -103,13 +104,14 @@ def work(ctx: click.Context, drain: bool, jobs: int) -> None:
     at = engine(ctx, acting=True)
     bars = jobs == 1 and sys.stderr.isatty()
     if not bars:
-        log_to_stderr("%(message)s")
+        log_to_stderr(PLAIN)
     with at.working():
         if jobs > 1:
             well = work_many(at, jobs, drain)
         else:
             with BarWatch() if bars else nullcontext(LogWatch()) as watch:
-                well = run(at, Speech(at, say, watch), task_id=None, drain=drain, watch=watch).well
+                handler = handler_named(at.config.worker.handler, at, say, watch)
+                well = run(at, handler, task_id=None, drain=drain, watch=watch).well
     waiting = at.queue.depth().waiting if drain else 0
     if at.held():
         say("the month's budget is used up, so nothing new is begun: 'proofcast status' says more")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
+from pipeline.handle import Handle
 from pipeline.model import Episode, Step
 
 
@@ -13,6 +14,11 @@ class Item(Protocol):
 
     @property
     def episode(self) -> Episode: ...
+
+    @property
+    def handle(self) -> Handle:
+        """The episode's record, for a handler that brings it further by itself, as to a review."""
+        ...
 
     def file(self) -> Path:
         """The job's audio, or whatever file was added; downloaded where it is not there yet."""
@@ -31,7 +37,8 @@ class Item(Protocol):
         ...
 
     def store(self, name: str, data: bytes) -> None:
-        """Keep something of this episode's, replacing what was there."""
+        """Keep something of this episode's, replacing what was there. Raises StorageError for a name
+        that is not made of lower-case letters, digits, `.`, `-` and `/`."""
         ...
 
     def create(self, name: str, data: bytes) -> bytes:
@@ -44,6 +51,10 @@ class Item(Protocol):
 
 
 class Handler(Protocol):
-    """Does one job, whole; killed at any point, it is called again with the same episode."""
+    """Does one job, whole; killed at any point, it is called again with the same episode.
 
-    def __call__(self, item: Item) -> None: ...
+    When it returns, its episode is done, unless it brought it further itself. AudioError and ConfigError
+    fail the episode, ModelError and StorageFull end the worker, anything else is tried again.
+    """
+
+    def __call__(self, item: Item, /) -> object: ...

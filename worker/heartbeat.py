@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import replace
 
 from pipeline.errors import LeaseLost, ProofcastError
@@ -18,6 +19,7 @@ log = logging.getLogger("proofcast.worker")
 
 _STUCK_S = 3600.0  #: without a sign of life: longer than any step takes that gives none
 _LOST_S = 900.0  #: likewise, once the lease is lost: a slow machine may hear a passage to its end
+_LAST_BEAT_S = 0.5  #: how long one that is under way is waited for where a job is given back
 
 
 def _end_process() -> None:
@@ -45,6 +47,7 @@ class Heartbeat:
         self._lost = threading.Event()
         self._alive_at = time.monotonic()
         self._end = end
+        self._thread: threading.Thread | None = None
         self.progress: Progress | None = None
 
     def check(self) -> None:
@@ -56,19 +59,28 @@ class Heartbeat:
     @contextmanager
     def beating(self) -> Generator[None]:
         """Renew three times a lease, so that one renewal may fail."""
-        thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
-        thread.start()
+        # In our context, so that its lines in the log name the episode too.
+        self._thread = threading.Thread(
+            target=copy_context().run, args=(self._beat,), name="heartbeat", daemon=True
+        )
+        self._thread.start()
         try:
             yield
         finally:
             self._ended.set()
-            thread.join()
+            self._thread.join()
+
+    def end(self) -> None:
+        """No beat comes after this, but for one that takes its time."""
+        self._ended.set()
+        if self._thread:
+            self._thread.join(_LAST_BEAT_S)
 
     def _beat(self) -> None:
         while not self._ended.wait(self._seconds / 3):
             if time.monotonic() - self._alive_at > (_LOST_S if self._lost.is_set() else _STUCK_S):
                 # A renewed lease would keep the episode from everybody else, and a machine running.
-                log.error("%s: nothing goes on: this worker ends", self._lease.job.episode_id)
+                log.error("nothing goes on: this worker ends")
                 self._end()
             if self._lost.is_set():
                 continue
@@ -79,4 +91,4 @@ class Heartbeat:
             except LeaseLost:
                 self._lost.set()
             except ProofcastError as error:  # a busy database, a full disk: the next beat may do
-                log.warning("%s: heartbeat failed: %s", self._lease.job.episode_id, error)
+                log.warning("heartbeat failed: %s", error)

@@ -2,53 +2,26 @@
 
 from __future__ import annotations
 
-import signal
+import os
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pipeline.errors import StorageFull
-from pipeline.model import Transcript
 from pipeline.wiring import Engine
-from worker.loop import Desk, Outcome, Stopped, Transcribe, Watch, work_one
-from worker.models import choose
-from worker.whisper import Whisper
+from worker.desk import IN_HAND, Desk, Outcome, Stopped, Tag, Watch
+from worker.handling import Handler
+from worker.lent import Lent
+from worker.loop import give_up, work_one
+from worker.signals import told_to_end
 
 _IDLE_S = 2.0
 _RETRY_S = 65.0  #: the longest that a job is put off before its last try
 _ABANDONED_S = 24 * 3600.0  #: longer than any download takes
-
-
-class Speech:
-    """Whisper as the config wants it, loaded when the first episode needs it."""
-
-    def __init__(self, engine: Engine, say: Callable[[str], None], watch: Watch) -> None:
-        self._config = engine.config.transcribe
-        self._say = say
-        self._watch = watch
-        self._loaded: dict[bool, Whisper] = {}
-
-    def __call__(
-        self,
-        audio: Path,
-        episode: dict[str, Any],
-        language: str | None,
-        progress: Callable[[float, float, float], None],
-    ) -> Transcript:
-        english = language is None or language.lower().startswith("en")
-        if english not in self._loaded:
-            choice = choose(self._config, language, self._say, self._downloading)
-            self._loaded[english] = Whisper(choice, self._config.beam_size)
-        return self._loaded[english].transcribe(audio, episode, language, progress)
-
-    def _downloading(self, done: int, total: int) -> None:
-        self._watch.progress(done, total, 0.0)
 
 
 @dataclass(frozen=True)
@@ -60,27 +33,61 @@ class Worked:
     told_to_end: bool  #: by a signal, or since the month's budget is used up; or to be there without work
 
 
-def work(engine: Engine, transcribe: Transcribe, *, task_id: str | None, drain: bool, watch: Watch) -> Worked:
+@dataclass
+class _Tally:
+    """What a worker came to until now."""
+
+    well: bool
+    busy_at: float
+    jobs: int = 0
+    warm: bool = False  #: it was there to be there
+
+
+def work(engine: Engine, handler: Handler, *, task_id: str | None, drain: bool, watch: Watch) -> Worked:
     """Work on one job after another; with `drain`, until none is ready or being worked on.
 
-    Raises StorageFull and ModelError, after the job in hand was given back.
+    Told to end by a signal it gives the job in hand back; where the handler takes no notice of that, being
+    in native code perhaps, this ends the process. Raises StorageFull and ModelError, after the job in hand
+    was given back.
     """
     stopping = threading.Event()
-    with engine.presence(task_id) as name, _signals(stopping):
-        desk = _desk(engine, transcribe, name, stopping, watch)
-        return _loop(engine, desk, drain, stopping)
+    with engine.presence(task_id) as name:
+        desk = _desk(engine, handler, name, stopping, watch)
+        tally = _Tally(well=True, busy_at=engine.clock())
+        with told_to_end(stopping, _Late(engine, desk, tally)):
+            return _loop(engine, desk, drain, stopping, tally)
 
 
-def _desk(engine: Engine, transcribe: Transcribe, name: str, stopping: threading.Event, watch: Watch) -> Desk:
+class _Late:
+    """Takes the job from a handler that did not stop, and ends the process."""
+
+    def __init__(self, engine: Engine, desk: Desk, tally: _Tally) -> None:
+        self._engine = engine
+        self._desk = desk
+        self._tally = tally
+        self._asked: Lent | None = None
+
+    def __call__(self) -> None:
+        job = self._desk.hand.job
+        if job is None:
+            return
+        IN_HAND.set(Tag(job.episode.id, job.episode.step or ""))  # this thread has a context of its own
+        given = give_up(self._desk, job)
+        if given or job is self._asked:
+            self._desk.watch.ended(job.episode, Outcome.GIVEN_BACK)
+            # Dispatch asks whether workers come to anything, and this one was told to end.
+            os._exit(0 if self._tally.well or self._engine.linger_s is not None else 1)
+        self._asked = job  # done, or lost: it may be about to end by itself
+
+
+def _desk(engine: Engine, handler: Handler, name: str, stopping: threading.Event, watch: Watch) -> Desk:
     return Desk(
         worker=name,
         ledger=engine.ledger,
         queue=engine.queue,
         artifacts=engine.artifacts,
-        publisher=engine.publisher,
         fetch_audio=engine.fetch_audio,
-        transcribe=transcribe,
-        language=engine.language_of,
+        handler=handler,
         clock=engine.clock,
         scratch=engine.scratch,
         lease_s=engine.config.worker.lease_s,
@@ -99,29 +106,38 @@ def _sweep(scratch: Path) -> None:
                 left.unlink()
 
 
-def _loop(engine: Engine, desk: Desk, drain: bool, stopping: threading.Event) -> Worked:
+def _loop(engine: Engine, desk: Desk, drain: bool, stopping: threading.Event, tally: _Tally) -> Worked:
     _sweep(desk.scratch)
-    well, jobs = _tended(engine), 0
-    held = warm = False
-    busy_at = engine.clock()
+    tally.well = _tended(engine)
+    held = False
     try:
         while not stopping.is_set() and not (held := engine.held()):
             outcome = work_one(desk)
-            well &= outcome not in (Outcome.FAILED, Outcome.RETRY)
+            tally.well &= outcome not in (Outcome.FAILED, Outcome.RETRY)
             if outcome is None:
-                well &= _tended(engine)
-                stays = drain and engine.warm()
-                warm |= stays
-                if drain and not stays and _drained(engine, engine.clock() - busy_at):
+                if _may_go(engine, drain, tally):
                     break
                 stopping.wait(0.2 if drain else _IDLE_S)
             else:
-                jobs += 1
+                tally.jobs += 1
                 # For the next try of a job that failed it pays to stay: a new instance costs more.
-                busy_at = engine.clock() + (_RETRY_S if outcome is Outcome.RETRY else 0.0)
+                tally.busy_at = engine.clock() + (_RETRY_S if outcome is Outcome.RETRY else 0.0)
     except Stopped:
         pass
-    return Worked(well=well, jobs=jobs, told_to_end=stopping.is_set() or held or warm)
+    return Worked(well=tally.well, jobs=tally.jobs, told_to_end=stopping.is_set() or held or tally.warm)
+
+
+def _may_go(engine: Engine, drain: bool, tally: _Tally) -> bool:
+    """Whether a worker that found nothing has nothing to stay for."""
+    tally.well &= _tended(engine)
+    most_s = engine.config.worker.idle_s
+    if not drain and not most_s:
+        return False
+    if engine.warm():
+        tally.warm = True
+        return False
+    idle_s = engine.clock() - tally.busy_at
+    return _drained(engine, idle_s) if drain else idle_s >= most_s
 
 
 def _tended(engine: Engine) -> bool:
@@ -136,23 +152,6 @@ def _drained(engine: Engine, idle_s: float) -> bool:
     return not engine.queue.depth().leased and not engine.ledger.outbox()
 
 
-@contextmanager
-def _signals(stopping: threading.Event) -> Generator[None]:
-    """SIGTERM and the first Ctrl-C end the work in order; a second Ctrl-C ends it at once."""
-
-    def stop(number: int, _: object) -> None:
-        if number == signal.SIGINT and stopping.is_set():
-            raise KeyboardInterrupt
-        stopping.set()
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def work_many(engine: Engine, jobs: int, drain: bool) -> bool:
     """Several workers, each a process of its own; they end with this one."""
     command = [sys.executable, "-P", "-m", "worker", "--config", str(engine.config_file)]
@@ -160,7 +159,7 @@ def work_many(engine: Engine, jobs: int, drain: bool) -> bool:
     stopping = threading.Event()
     # A child ends when its standard input does: even a kill of this process is noticed.
     children = [subprocess.Popen([*command, "--with-parent"], stdin=subprocess.PIPE) for _ in range(jobs)]
-    with _signals(stopping):
+    with told_to_end(stopping):
         while any(child.poll() is None for child in children):
             if stopping.wait(0.2):
                 for child in children:

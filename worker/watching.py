@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from pipeline.console import clock, one_line
 from pipeline.model import Episode, Step
-from worker.loop import Outcome
+from worker.desk import IN_HAND, Outcome, Tag
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -20,35 +21,72 @@ _LOG_EVERY_S = 15.0
 _ENDS = {Outcome.DONE: "done", Outcome.FAILED: "failed", Outcome.RETRY: "not done, will be tried again"}
 
 
+PLAIN = "{tag}{message}"  #: `show-1: transcribe: begun`
+DATED = "{at} {levelname} {fields}{message}"
+#: `2026-11-24T15:00:00Z INFO episode=show-1 step=transcribe begun`: to read, and to search by its fields
+
+
+class Lines(logging.Formatter):
+    """Writes what is logged so that each line, of a traceback too, says which episode it is about."""
+
+    def __init__(self, form: str) -> None:
+        super().__init__()
+        self._form = form
+
+    def format(self, record: logging.LogRecord) -> str:
+        tag = IN_HAND.get() or Tag("")
+        known = {"episode": tag.episode, "step": tag.step}
+        known = {name: value for name, value in known.items() if value}
+        facts = {
+            "at": f"{datetime.fromtimestamp(record.created, UTC):%Y-%m-%dT%H:%M:%SZ}",
+            "levelname": record.levelname,
+            "tag": "".join(f"{value}: " for value in known.values()),
+            "fields": "".join(f"{name}={value} " for name, value in known.items()),
+        }
+        lines = super().format(record).splitlines() or [""]
+        return "\n".join(self._form.format(**facts, message=line) for line in lines)
+
+
 def log_to_stderr(form: str) -> None:
     """Our own lines from INFO up, the libraries' only where something is wrong."""
-    logging.basicConfig(level=logging.WARNING, format=form)
+    handler = logging.StreamHandler()
+    handler.setFormatter(Lines(form))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    logging.captureWarnings(True)
     logging.getLogger("proofcast").setLevel(logging.INFO)
 
 
+def say(what: str) -> None:
+    """A line for whoever reads the log."""
+    log.info("%s", what)
+
+
 class LogWatch:
-    """One line a step, and now and then how far it has come."""
+    """One line a step, and now and then how far it has come. Which episode it is, the log's lines say."""
 
     def __init__(self) -> None:
-        self._episode = ""
         self._told = 0.0
 
     def begin(self, what: str) -> None:
         """Nothing worth a line."""
 
     def step(self, episode: Episode, step: Step) -> None:
-        self._episode = episode.id
         self._told = time.monotonic()
-        log.info("%s: %s", episode.id, step)
+        log.info("begun")
 
     def progress(self, done: float, total: float | None, speed: float) -> None:
         if speed and time.monotonic() - self._told >= _LOG_EVERY_S:
             self._told = time.monotonic()
-            log.info("%s: %s of %s, %.1fx", self._episode, clock(done), clock(total), speed)
+            log.info("%s of %s, %.1fx", clock(done), clock(total), speed)
 
     def ended(self, episode: Episode, outcome: Outcome) -> None:
-        why = f": {one_line(episode.failure.reason)}" if episode.failure else ""
-        log.info("%s: %s%s", episode.id, _ENDS.get(outcome, outcome), why)
+        log.info("%s%s", _ENDS.get(outcome, outcome), _why(episode, outcome))
+
+
+def _why(episode: Episode, outcome: Outcome) -> str:
+    """A failure of before is no reason for a worker that was told to end."""
+    told = episode.failure and outcome is not Outcome.GIVEN_BACK
+    return f": {one_line(episode.failure.reason)}" if episode.failure and told else ""
 
 
 class BarWatch:
@@ -97,7 +135,8 @@ class BarWatch:
 
     def ended(self, episode: Episode, outcome: Outcome) -> None:
         if self._bars:
-            why = f": {episode.failure.reason}" if episode.failure else ""
             url = f" -> {episode.review.url}" if episode.review else ""
-            line = one_line(f"{episode.title}: {_ENDS.get(outcome, outcome)}{url}{why}")
+            line = one_line(f"{episode.title}: {_ENDS.get(outcome, outcome)}{url}{_why(episode, outcome)}")
             self._bars.console.print(line, markup=False, highlight=False, soft_wrap=True)
+            if outcome is Outcome.GIVEN_BACK:
+                self._bars.stop()  # the worker ends, and may not come to say so

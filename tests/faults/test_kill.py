@@ -23,8 +23,10 @@ from pipeline.model import Episode, Segment, State, Step, Transcript
 from pipeline.queueing import relay
 from pipeline.wiring import Engine, build
 from tests.web import serving_folder
-from worker.loop import Outcome
+from worker.desk import Outcome
+from worker.handling import Item
 from worker.run import work
+from worker.transcripts import TranscriptHandler, about
 
 pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="needs fork and SIGKILL"),
@@ -91,11 +93,13 @@ class Unwatched:
     def ended(self, episode: Episode, outcome: Outcome) -> None: ...
 
 
-def hear(audio: Path, episode: dict[str, Any], language: str | None, progress: Any) -> Transcript:
+def hear(item: Item) -> Transcript:
     """Stands in for Whisper, which takes seconds and touches nothing that this test is about."""
-    progress(1.0, 2.0, 1.0)
+    audio = item.file()
+    item.step(Step.TRANSCRIBE)
+    item.progress(1.0, 2.0, 1.0)
     return Transcript(
-        episode=episode,
+        episode=about(item.episode),
         language="en",
         duration_s=2.0,
         model={"name": "none"},
@@ -118,7 +122,8 @@ def whole_way(engine: Engine) -> None:
         relay(engine.ledger, engine.queue)
         engine.tend()
     with engine.working():
-        work(engine, hear, task_id=None, drain=True, watch=Unwatched())
+        handler = TranscriptHandler(publisher=engine.publisher, transcribe=hear)
+        work(engine, handler, task_id=None, drain=True, watch=Unwatched())
 
 
 def started(run: Callable[[], None]) -> int:
