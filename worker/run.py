@@ -44,7 +44,7 @@ class Speech:
         english = language is None or language.lower().startswith("en")
         if english not in self._loaded:
             choice = choose(self._config, language, self._say, self._downloading)
-            self._loaded[english] = Whisper(choice, self._config.beam_size)
+            self._loaded[english] = Whisper(choice, self._config)
         return self._loaded[english].transcribe(audio, episode, language, progress)
 
     def _downloading(self, done: int, total: int) -> None:
