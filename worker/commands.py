@@ -55,7 +55,7 @@ def transcribe(
         watch.begin("speech model")
         choice = choose(settings, language, say, lambda done, total: watch.progress(done, total, 0.0))
         watch.begin(audio.name)
-        whisper = Whisper(choice, settings.beam_size)
+        whisper = Whisper(choice, settings)
         made = whisper.transcribe(audio, {"title": one_line(audio.stem)}, language, watch.progress)
     if output is None:
         click.echo(FORMATS[kinds[0]](made).encode(), nl=False)  # UTF-8, as its files are

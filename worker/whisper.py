@@ -1,45 +1,107 @@
-"""Speech recognition with faster-whisper: an audio file in, a transcript out."""
+"""Speech recognition: a window of audio in, what was said in it out.
+
+On a CPU, shards of a window are decoded side by side, each by one thread; on a GPU, many half minutes at
+once. What then seems wrong is decoded again (`worker.mending`).
+"""
 
 from __future__ import annotations
 
-import math
-import re
+import statistics
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import version
-from itertools import islice
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from pipeline.config import Transcribe
 from pipeline.errors import AudioError, LanguageError, ModelError
-from pipeline.model import Segment, Transcript, Word
+from pipeline.model import Doubt, Segment, Transcript, Word
 from worker import audio
-from worker.models import ModelChoice, language_code
-from worker.windows import Window, windows
+from worker.faults import LANGUAGE, LOWER_CASE, Suspect
+from worker.gpu import OUT_OF_MEMORY, explained
+from worker.heard import Heard, Span
+from worker.hints import NARROW, NONE, Hints
+from worker.mending import mended
+from worker.models import BATCHES, ModelChoice, language_code
+from worker.passages import Passage, moved, ordered
+from worker.shards import Timeline, audible, cuts, packed
+from worker.team import Team
+from worker.windows import Samples, Window, windows
 
 if TYPE_CHECKING:
-    from faster_whisper import WhisperModel
-    from faster_whisper.transcribe import Segment as Heard
-    from faster_whisper.transcribe import Word as HeardWord
-
-SPEAKER = "spk_0"
+    from worker.decoder import Decoder, How
 
 Progress = Callable[[float, float, float], None]
-"""Told seconds of audio done, seconds of audio there are, and seconds of audio per second of work."""
+Load = Callable[[ModelChoice], "Decoder"]
+Told = Callable[[float], None]
+"""Told how far the work is, in seconds of the episode; what it raises ends the work."""
+
+SPAN_S = 30.0  #: what the model hears at once
+LANGUAGE_SPANS = 4  #: so many of these tell an episode's language
+CHECKED_SPANS = 2  #: and so many whether a window is in it
+FOREIGN = 0.1  #: as improbable as this, a language is not what is spoken
+#: Passages with less than this share of the usual words a second are heard again. A batch loses the ends
+#: of half minutes (0.8 finds them); one by one little is lost, and shorter passages vary more.
+BATCHED_SHARE, SINGLE_SHARE = 0.8, 0.5
+PUNCTUATED = "Hello, and welcome. I'm glad that you are here. So, what do we talk about today?"
+
+
+def _load(choice: ModelChoice) -> Decoder:
+    from worker.decoder import load
+
+    return load(choice)
 
 
 class Whisper:
     """A model, loaded when first used and then kept."""
 
     def __init__(
-        self, choice: ModelChoice, beam_size: int, monotonic: Callable[[], float] = time.monotonic
+        self,
+        choice: ModelChoice,
+        settings: Transcribe,
+        load: Load = _load,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.choice = choice
-        self.beam_size = beam_size
+        self._settings = settings
+        self._load = load
         self._monotonic = monotonic
-        self._model: WhisperModel | None = None
+        self._decoder: Decoder | None = None
+        self._width: int | None = None
+        self._batch = settings.batch_size or BATCHES[choice.device]
+        self._first_batch = self._batch
+
+    def window(self, window: Window, language: str | None, hints: Hints, told: Told) -> Heard:
+        """What is said in a window; in the language given, or the one that is found.
+
+        The same window, language, hints and settings always give the same, wherever and whenever. Raises
+        LanguageError or ModelError, and what `told` raises.
+        """
+        code = self.supported(language)
+        decoder = self._loaded()
+        length_s = len(window.samples) / audio.RATE
+        threads = self.choice.threads if self.choice.device == "cpu" else 1
+        team = Team(window.start_s, length_s, told, threads)
+        with self._explained():
+            speech = decoder.speech(window.samples)
+        if not speech and self._settings.vad:
+            return Heard(window.start_s, window.start_s + length_s, None, (), ())
+        code, doubts = self._language(decoder, window.samples, speech, code)
+        how = self._how(code, hints if self._takes(hints) else NONE)
+        first = self._batches if self._first_batch > 1 else self._shards
+        passages = first(decoder, window.samples, speech, how, team)
+
+        def again(found: Sequence[Suspect]) -> list[list[Passage]]:
+            return self._again(decoder, window.samples, found, how, team)
+
+        share = BATCHED_SHARE if self._first_batch > 1 else SINGLE_SHARE
+        passages, more = mended(passages, speech, length_s, share, again)
+        return _heard(window.start_s, length_s, code, passages, speech, [*doubts, *more])
 
     def transcribe(
         self, path: Path, episode: dict[str, Any], language: str | None, progress: Progress
@@ -49,16 +111,15 @@ class Whisper:
         `progress` is called after each passage; what it raises ends the work. Raises AudioError where
         the file can't be read or nobody speaks in it, ModelError where the model can't be used.
         """
-        model = self._loaded()
+        code = self.supported(language)
         hint = audio.probe(path).duration_s or episode.get("duration_s") or 0.0
         meter = _Meter(hint, progress, self._monotonic)
-        code = self._supported(model, language)
         heard: list[Segment] = []
         end_s = 0.0
         for window in windows(audio.decode(path)):
-            found, code = self._window(model, window, code, meter)
-            heard += found
-            end_s = window.start_s + len(window.samples) / audio.RATE
+            found = self.window(window, code, NONE, meter)
+            heard += [replace(segment, speaker="spk_0") for segment in found.segments]
+            code, end_s = code or found.language, found.end_s
             meter(end_s)
         if not heard:
             raise AudioError(f"no speech was found in {audio.clock(end_s)} of audio")
@@ -66,45 +127,15 @@ class Whisper:
             episode=episode,
             language=code or "en",
             duration_s=round(end_s, 3),
-            model=self._card(),
-            speakers={SPEAKER: "Speaker 1"},
+            model=self.card(),
+            speakers={"spk_0": "Speaker 1"},
             segments=ordered(heard, end_s),
         )
 
-    def _window(
-        self, model: WhisperModel, window: Window, language: str | None, meter: Callable[[float], None]
-    ) -> tuple[list[Segment], str | None]:
-        """The passages of one window, and the language: what was heard in the first that has speech."""
-        with self._explained():
-            heard, info = model.transcribe(  # pyright: ignore[reportUnknownMemberType] - in other options
-                window.samples,
-                language=language,
-                beam_size=self.beam_size,
-                word_timestamps=True,
-                vad_filter=True,
-            )
-        found: list[Segment] = []
-        for each in self._each(heard):
-            found.append(_passage(each, window.start_s))
-            meter(found[-1].end)
-        return found, info.language if found else language
-
-    def _loaded(self) -> WhisperModel:
-        if self._model is None:
-            from faster_whisper import WhisperModel
-
-            with self._explained():
-                self._model = WhisperModel(
-                    str(self.choice.path),
-                    device=self.choice.device,
-                    compute_type=self.choice.compute_type,
-                    cpu_threads=self.choice.threads,
-                )
-        return self._model
-
-    def _supported(self, model: WhisperModel, language: str | None) -> str | None:
+    def supported(self, language: str | None) -> str | None:
+        """Whisper's code for a language as feeds write it. Raises LanguageError where the model lacks it."""
         code = language_code(language)
-        if code and code not in model.supported_languages:
+        if code and code not in self._loaded().languages:
             raise LanguageError(
                 f"the model '{self.choice.name}' doesn't know the language '{language}'",
                 "set the feed's language to a code such as 'en', or to none to have it detected"
@@ -112,15 +143,142 @@ class Whisper:
             )
         return code
 
-    def _each(self, heard: Iterable[Heard]) -> Iterator[Heard]:
-        """The work is done while iterating; what the consumer raises is not ours to explain."""
-        passages = iter(heard)
-        while True:
+    def count_tokens(self, text: str) -> int:
+        """How many of Whisper's 223 tokens of hints a text takes."""
+        return self._loaded().count_tokens(text)
+
+    def card(self) -> dict[str, Any]:
+        """What the transcript says of how it was made."""
+        choice = self.choice
+        fallback = {"fallback_from": choice.fallback_from} if choice.fallback_from else {}
+        return {
+            "name": choice.name,
+            **fallback,
+            "device": choice.device,
+            "compute_type": choice.compute_type,
+            "beam_size": self._settings.beam_size,
+            "batch_size": self._batch,
+            "vad": self._settings.vad,
+            "faster_whisper": version("faster-whisper"),
+            "ctranslate2": version("ctranslate2"),
+        }
+
+    def _takes(self, hints: Hints) -> bool:
+        """The smallest models drop sentences under a long prompt."""
+        if not (hints and self._settings.hints):
+            return False
+        if self._width is None:
             with self._explained():
-                passage = next(passages, None)
-            if passage is None:
-                return
-            yield passage
+                self._width = self._loaded().width()
+        return self._width > NARROW
+
+    def _how(self, language: str, hints: Hints) -> How:
+        from worker.decoder import How
+
+        return How(language, self._settings.beam_size, hints)
+
+    def _loaded(self) -> Decoder:
+        if self._decoder is None:
+            with self._explained():
+                self._decoder = self._load(self.choice)
+        return self._decoder
+
+    def _language(
+        self, decoder: Decoder, samples: Samples, speech: Sequence[Span], code: str | None
+    ) -> tuple[str, list[Doubt]]:
+        """The language, and a doubt where the one that was given is not what is spoken."""
+        if len(decoder.languages) == 1:
+            return decoder.languages[0], []
+        spans = packed(speech, len(samples) / audio.RATE, SPAN_S) or [(0.0, SPAN_S)]
+        if code is None:
+            likely = self._spoken(decoder, samples, spans[:LANGUAGE_SPANS])
+            return max(likely, key=lambda each: likely[each]), []
+        step = len(spans) // CHECKED_SPANS or 1
+        likely = self._spoken(decoder, samples, spans[::step][:CHECKED_SPANS])
+        other = max(likely, key=lambda each: likely[each])
+        if other == code or likely.get(code, 0.0) > FOREIGN:
+            return code, []
+        said = f"this sounds like '{other}', but was heard as '{code}': is the feed's language right?"
+        return code, [Doubt(LANGUAGE, speech[0][0] if speech else 0.0, spans[-1][1], said)]
+
+    def _spoken(self, decoder: Decoder, samples: Samples, spans: Sequence[Span]) -> dict[str, float]:
+        """Each language's mean probability."""
+        with self._explained():
+            found = [decoder.spoken(_cut(samples, span)) for span in spans]
+        return {code: statistics.fmean(each.get(code, 0.0) for each in found) for code in sorted(found[0])}
+
+    def _shards(
+        self, decoder: Decoder, samples: Samples, speech: Sequence[Span], how: How, team: Team
+    ) -> list[Passage]:
+        def shard(span: Span) -> list[Passage]:
+            kept = audible(speech, *span) if self._settings.vad else [span]
+            found = self._one_by_one(decoder, samples, kept, how, team)
+            team.done(span[1] - span[0])
+            return found
+
+        limits = pairwise(cuts(speech, team.length_s))
+        return [passage for found in team.each(shard, list(limits)) for passage in found]
+
+    def _one_by_one(
+        self, decoder: Decoder, samples: Samples, kept: Sequence[Span], how: How, team: Team
+    ) -> list[Passage]:
+        """The passages of some spans, which are decoded as one."""
+        if not kept:
+            return []
+        timeline = Timeline(kept)
+        joined = np.concatenate([_cut(samples, span) for span in kept])
+        found: list[Passage] = []
+        with self._explained():
+            for passage in decoder.one_by_one(joined, how):
+                team.alive()
+                found.append(moved(passage, timeline))
+        return found
+
+    def _batches(
+        self, decoder: Decoder, samples: Samples, speech: Sequence[Span], how: How, team: Team
+    ) -> list[Passage]:
+        spans = packed(speech, team.length_s, SPAN_S)
+        afters = dict(zip(spans, [0.0, *(end for _, end in spans)], strict=False))
+
+        def batch(part: Sequence[Span]) -> list[Passage]:
+            found: list[Passage] = []
+            at = 0
+            while at < len(part):
+                team.alive()
+                some = part[at : at + self._batch]
+                try:
+                    with self._explained():
+                        found += decoder.at_once(samples, some, how, afters[some[0]])
+                except ModelError as error:
+                    self._shrink(error)
+                    continue
+                at += len(some)
+                team.done(some[-1][1] - some[0][0])
+            return found
+
+        size = self._first_batch
+        parts = [spans[at : at + size] for at in range(0, len(spans), size)]
+        return [passage for found in team.each(batch, parts) for passage in found]
+
+    def _shrink(self, error: ModelError) -> None:
+        """Half as many at once from now on, where that may help; the result is the same."""
+        if not isinstance(error.__cause__, RuntimeError) or OUT_OF_MEMORY not in str(error.__cause__):
+            raise error
+        if self._batch == 1:
+            raise error
+        self._batch //= 2
+
+    def _again(
+        self, decoder: Decoder, samples: Samples, found: Sequence[Suspect], how: How, team: Team
+    ) -> list[list[Passage]]:
+        """Without hints and without the text so far: either may have led the model astray."""
+
+        def one(suspect: Suspect) -> list[Passage]:
+            prompt = PUNCTUATED if suspect.kind == LOWER_CASE and how.language == "en" else None
+            fresh = replace(how, conditioned=False, hints=Hints(initial_prompt=prompt))
+            return self._one_by_one(decoder, samples, [suspect.span], fresh, team)
+
+        return team.each(one, found)
 
     @contextmanager
     def _explained(self) -> Generator[None]:
@@ -130,19 +288,40 @@ class Whisper:
         except (RuntimeError, ValueError, OSError) as error:
             raise explained(error, self.choice) from error
 
-    def _card(self) -> dict[str, Any]:
-        """What the transcript says of how it was made."""
-        choice = self.choice
-        fallback = {"fallback_from": choice.fallback_from} if choice.fallback_from else {}
-        return {
-            "name": choice.name,
-            **fallback,
-            "device": choice.device,
-            "compute_type": choice.compute_type,
-            "beam_size": self.beam_size,
-            "faster_whisper": version("faster-whisper"),
-            "ctranslate2": version("ctranslate2"),
-        }
+
+def _cut(samples: Samples, span: Span) -> Samples:
+    return samples[round(span[0] * audio.RATE) : round(span[1] * audio.RATE)]
+
+
+def _heard(
+    start_s: float,
+    length_s: float,
+    language: str,
+    passages: Sequence[Passage],
+    speech: Sequence[Span],
+    doubts: Sequence[Doubt],
+) -> Heard:
+    """Times from the window's start become the episode's."""
+    segments = ordered([passage.segment() for passage in passages], length_s)
+    return Heard(
+        start_s=start_s,
+        end_s=start_s + length_s,
+        language=language if segments else None,
+        segments=tuple(_later(segment, start_s) for segment in segments),
+        speech=tuple((round(start_s + start, 3), round(start_s + end, 3)) for start, end in speech),
+        doubts=tuple(
+            replace(doubt, start=round(start_s + doubt.start, 3), end=round(start_s + doubt.end, 3))
+            for doubt in doubts
+        ),
+    )
+
+
+def _later(segment: Segment, start_s: float) -> Segment:
+    def later(word: Word) -> Word:
+        return replace(word, start=round(start_s + word.start, 3), end=round(start_s + word.end, 3))
+
+    words = tuple(map(later, segment.words))
+    return replace(segment, start=words[0].start, end=words[-1].end, words=words)
 
 
 class _Meter:
@@ -160,62 +339,3 @@ class _Meter:
         elapsed = self._monotonic() - self._began
         speed = self._done_s / elapsed if elapsed > 0 else 0.0
         self._progress(self._done_s, max(self._total_s, self._done_s), speed)
-
-
-def ordered(segments: Sequence[Segment], end_s: float) -> tuple[Segment, ...]:
-    """The same passages with times that never run backwards, overlap, or pass the audio's end.
-
-    Every passage must have words; its own times become those of its first and last.
-    """
-    words: list[Word] = []
-    at = 0.0
-    for word in (word for segment in segments for word in segment.words):
-        at = min(max(at, word.start), end_s)
-        words.append(replace(word, start=round(at, 3), end=word.end))
-    limits = [word.start for word in words[1:]] + [round(end_s, 3)]
-    timed = iter(
-        replace(word, end=round(min(max(word.end, word.start), limit), 3))
-        for word, limit in zip(words, limits, strict=True)
-    )
-    result: list[Segment] = []
-    for segment in segments:
-        own = tuple(islice(timed, len(segment.words)))
-        result.append(replace(segment, start=own[0].start, end=own[-1].end, words=own))
-    return tuple(result)
-
-
-def _passage(heard: Heard, offset_s: float) -> Segment:
-    """faster-whisper's numbers are often numpy's, which are no floats to everybody."""
-    text = heard.text.strip()
-    start, end = float(heard.start) + offset_s, float(heard.end) + offset_s
-    words = tuple(_word(word, offset_s) for word in heard.words or ())
-    # Alignment may leave a passage without words; its text is then one.
-    words = words or (Word(text, start, end, round(math.exp(heard.avg_logprob), 3)),)
-    return Segment(SPEAKER, start, end, text, words)
-
-
-def _word(heard: HeardWord, offset_s: float) -> Word:
-    start, end = float(heard.start) + offset_s, float(heard.end) + offset_s
-    return Word(heard.word.strip(), start, end, round(float(heard.probability), 3))
-
-
-def explained(error: Exception, choice: ModelChoice) -> ModelError:
-    """What CTranslate2 complained of, for people."""
-    said = str(error)
-    library = re.search(r"(?:lib)?(?:cublas|cudnn|cudart)[\w.]*", said)
-    if library:
-        return ModelError(
-            f"the GPU library {library[0]} can't be loaded",
-            "CTranslate2 needs cuBLAS for CUDA 12 and cuDNN 9, where the loader finds them "
-            "(LD_LIBRARY_PATH); or set device under [transcribe] to 'cpu'",
-        )
-    if "out of memory" in said:
-        return ModelError(
-            f"the GPU has too little memory for the model '{choice.name}'",
-            "set compute_type under [transcribe] to 'int8_float16', or choose a smaller model",
-        )
-    if "CUDA" in said:
-        return ModelError(f"the GPU can't be used: {said}", "see nvidia-smi, or set device to 'cpu'")
-    return ModelError(
-        f"the model in {choice.path} can't be used: {said}", "choose another model under [transcribe]"
-    )
