@@ -9,23 +9,14 @@ from pipeline.handle import Handle
 from pipeline.model import Episode, Step
 
 
-class Item(Protocol):
-    """One job in hand. Every method may raise Stopped or LeaseLost, which a handler lets through."""
+class Source(Protocol):
+    """Something to work on, and where to keep what is made on the way."""
 
     @property
     def episode(self) -> Episode: ...
 
-    @property
-    def handle(self) -> Handle:
-        """The episode's record, for a handler that brings it further by itself, as to a review."""
-        ...
-
     def file(self) -> Path:
         """The job's audio, or whatever file was added; downloaded where it is not there yet."""
-        ...
-
-    def step(self, step: Step) -> None:
-        """Say what is being done from now on."""
         ...
 
     def progress(self, done_s: float, total_s: float, speed: float) -> None:
@@ -41,12 +32,25 @@ class Item(Protocol):
         that is not made of lower-case letters, digits, `.`, `-` and `/`."""
         ...
 
-    def create(self, name: str, data: bytes) -> bytes:
-        """Keep it if nothing is there yet; the answer is what is there now."""
-        ...
-
     def discard(self, name: str) -> None:
         """Nothing if it is not there."""
+        ...
+
+
+class Item(Source, Protocol):
+    """One job in hand. Every method may raise Stopped or LeaseLost, which a handler lets through."""
+
+    @property
+    def handle(self) -> Handle:
+        """The episode's record, for a handler that brings it further by itself, as to a review."""
+        ...
+
+    def step(self, step: Step) -> None:
+        """Say what is being done from now on."""
+        ...
+
+    def create(self, name: str, data: bytes) -> bytes:
+        """Keep it if nothing is there yet; the answer is what is there now."""
         ...
 
 

@@ -1,7 +1,7 @@
 """Hearing an episode window by window, each kept as soon as it is there.
 
-What a window gave is stored under a name that tells the audio and all that it was heard with, so that
-a successor goes on behind the last one, and ends up with the same as if nobody had been interrupted.
+What a window gave is stored with a mark of the audio and of all that it was heard with, so that a
+successor goes on behind the last one, and ends up with the same as if nobody had been interrupted.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from worker.heard import Heard
 from worker.windows import Window, windows
 
 if TYPE_CHECKING:
-    from worker.handling import Item
+    from pipeline.config import Transcribe
+    from worker.handling import Source
     from worker.hints import Hints
     from worker.voices import Voices
     from worker.whisper import Whisper
@@ -38,6 +39,7 @@ Told = Callable[[float], None]
 class Part:
     """One window: what was said, and by which voices (`voices.to_bytes`; empty where nobody asked)."""
 
+    mark: str
     heard: Heard
     voiced: bytes
 
@@ -47,6 +49,7 @@ class Ears:
     """What listens, and for what."""
 
     whisper: Whisper
+    settings: Transcribe
     voices: Voices | None
     hints: Hints
     language: str | None
@@ -60,7 +63,7 @@ class Ears:
             choice.name,
             choice.device,
             choice.compute_type,
-            msgspec.to_builtins(self.whisper.settings),
+            msgspec.structs.replace(self.settings, threads=0),
             asdict(self.hints),
             self.language,
             self.voices is not None,
@@ -70,15 +73,15 @@ class Ears:
             sound = hashlib.file_digest(file, "sha256").digest()
         return hashlib.sha256(sound + msgspec.json.encode(how)).hexdigest()[:16]
 
-    def hear(self, window: Window, language: str | None, told: Told) -> Part:
+    def hear(self, mark: str, window: Window, language: str | None, told: Told) -> Part:
         """Beside a GPU that recognises speech the processor hears the voices; alone, it does both in turn."""
         if self.whisper.choice.device != "cuda":
             heard = self.whisper.window(window, language, self.hints, told)
-            return Part(heard, self._voiced(window, lambda: told(heard.end_s)))
+            return Part(mark, heard, self._voiced(window, lambda: told(heard.end_s)))
         with ThreadPoolExecutor(1) as beside:
             voiced = beside.submit(self._voiced, window, lambda: None)
             heard = self.whisper.window(window, language, self.hints, told)
-            return Part(heard, voiced.result())
+            return Part(mark, heard, voiced.result())
 
     def _voiced(self, window: Window, go_on: Callable[[], None]) -> bytes:
         if self.voices is None:
@@ -118,36 +121,48 @@ class Meter:
         self._progress(self._done_s, max(self._total_s, self._done_s), speed)
 
 
-def listened(item: Item, ears: Ears) -> list[Part]:
-    """All windows of the item's audio, in order. Raises AudioError where nobody speaks."""
-    path = item.file()
+def listened(source: Source, ears: Ears) -> list[Part]:
+    """All windows of the source's audio, in order. Raises AudioError where nobody speaks."""
+    path = source.file()
     mark = ears.mark(path)
-    meter = Meter(audio.probe(path).duration_s or item.episode.duration_s or 0.0, item.progress)
+    meter = Meter(audio.probe(path).duration_s or source.episode.duration_s or 0.0, source.progress)
     parts: list[Part] = []
     language = ears.language
     for number, window in enumerate(windows(audio.decode(path), ears.window_s)):
-        name, end_s = part_name(number, mark), window.end_s
-        stored = item.stored(name)
-        if stored:
-            meter.found(end_s - window.start_s)
+        part = _stored(source, number, mark)
+        if part:
+            meter.found(window.end_s - window.start_s)
         else:
-            stored = item.create(name, msgspec.json.encode(ears.hear(window, language, meter)))
-        # Read back whether it was made or found, so that both are the same to the last digit.
-        parts.append(msgspec.json.decode(stored, type=Part))
-        language = language or parts[-1].heard.language
-        meter(end_s)
+            made = msgspec.json.encode(ears.hear(mark, window, language, meter))
+            source.store(part_name(number), made)
+            # Read back, as what is found is: so that both are the same to the last digit.
+            part = msgspec.json.decode(made, type=Part)
+        parts.append(part)
+        language = language or part.heard.language
+        meter(window.end_s)
     if not any(part.heard.segments for part in parts):
         end_s = parts[-1].heard.end_s if parts else 0.0
         raise AudioError(f"no speech was found in {audio.clock(end_s)} of audio")
     return parts
 
 
-def forget(item: Item, ears: Ears, count: int) -> None:
+def _stored(source: Source, number: int, mark: str) -> Part | None:
+    """What an earlier attempt heard, if it was the same audio that it heard in the same way."""
+    data = source.stored(part_name(number))
+    try:
+        part = msgspec.json.decode(data, type=Part) if data else None
+    except msgspec.DecodeError:  # another version's
+        return None
+    return part if part and part.mark == mark else None
+
+
+def forget(source: Source) -> None:
     """Clear the windows away, once the transcript is stored."""
-    mark = ears.mark(item.file())
-    for number in range(count):
-        item.discard(part_name(number, mark))
+    number = 0
+    while source.stored(part_name(number)) is not None:
+        source.discard(part_name(number))
+        number += 1
 
 
-def part_name(number: int, mark: str) -> str:
-    return f"windows/{number:04}-{mark}.json"
+def part_name(number: int) -> str:
+    return f"windows/{number:04}.json"

@@ -4,30 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from pipeline.config import Config
 from pipeline.correcting import corrected
 from pipeline.cutting import cut
-from pipeline.model import Episode, Segment, Transcript
+from pipeline.model import Doubt, Episode, Segment, Transcript
 from pipeline.vocabulary import Vocabulary
 from worker.assigning import assigned
 from worker.diarizing import Diarization, turns_of
-from worker.hints import hints_for
-from worker.listening import WINDOW_S, Ears, Part, forget, listened
+from worker.hints import NONE, Hints, hints_for
+from worker.listening import WINDOW_S, Ears, Part, listened
 from worker.models import choose
 from worker.naming import Name, named
+from worker.passages import ordered
+from worker.profiles import Profile
 from worker.quality import report
-from worker.whisper import Whisper, ordered
+from worker.refining import Refined, refined
+from worker.whisper import Whisper
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pipeline.ports import Ask
+    from pipeline.proposing import Ask
     from worker.handling import Source
     from worker.hub import Bytes, Say
-    from worker.naming import Profiles
     from worker.voices import Voices
 
 
@@ -37,15 +38,16 @@ class Show:
 
     language: str | None = None
     names: Sequence[str] = ()  #: of who is heard in most episodes
-    fewest: int = 1  #: speakers
+    fewest: int = 1  #: speakers of an episode
     most: int = 12
     vocabulary: Vocabulary = Vocabulary()
-    profiles: Profiles | None = None  #: of voices; None: none are kept
+    profiles: Mapping[str, Profile] = field(default_factory=dict[str, Profile])  #: of voices, by names
+    notes: Sequence[str] = ()  #: what else should be known, and why it is not; for the quality report
 
 
 @dataclass(frozen=True, kw_only=True)
 class Made:
-    """A transcript, and by whom it is spoken."""
+    """A transcript, and who speaks in it."""
 
     transcript: Transcript
     voices: Diarization
@@ -53,7 +55,7 @@ class Made:
 
 
 class Scribe:
-    """Everything that turns audio into a transcript; models are loaded when the first episode needs them."""
+    """All that turns audio into transcripts; models are loaded when they are first needed, then kept."""
 
     def __init__(
         self,
@@ -68,28 +70,124 @@ class Scribe:
         self._downloading = downloading
         self._ask = ask
         self._window_s = window_s
-        self._loaded: dict[bool, Whisper] = {}
+        self._whispers: dict[bool, Whisper] = {}
         self._voices: Voices | None = None
 
     def transcript(self, source: Source, show: Show) -> Made:
-        """Raises AudioError where the audio can't be used, ModelError where a model can't."""
+        """Raises AudioError where the audio can't be used, LanguageError and ModelError where a model can't,
+        and what `source.progress` raises."""
         ears = self._ears(source.episode, show)
         parts = listened(source, ears)
-        code = next((part.heard.language for part in parts if part.heard.language), None) or "en"
         end_s = parts[-1].heard.end_s
-        heard = ordered([segment for part in parts for segment in part.heard.segments], end_s)
+        language = next(part.heard.language for part in parts if part.heard.language) or "en"
         voices = self._who(source.file(), parts, show)
-        told = assigned(heard, voices.turns)
-        names = named(told, voices, show.names, source.episode.people, show.profiles or {})
-        right = corrected(told, show.vocabulary.knowing([*show.names, *source.episode.people]), code)
-        refined = self._refined(right.segments, names, source)
-        spoken = Transcript(
+        people = source.episode.people
+        told = assigned(ordered([each for part in parts for each in part.heard.segments], end_s), voices.turns)
+        names = named(told, voices, show.names, people, show.profiles)
+        right = corrected(told, show.vocabulary.knowing([*show.names, *people]), language)
+        better = self._refined(right.segments, names, source, end_s)
+        made = Transcript(
             episode=about(source.episode),
-            language=code,
+            language=language,
             duration_s=round(end_s, 3),
-            model={**ears.whisper.card(), **self._card(), **refined.card},
-            speakers={label: name.name for label, name in names.items()},
-            segments=cut(refined.segments),
-            vocabulary_applied=(*right.applied, *refined.applied),
+            model={**ears.whisper.card(), "speakers": self._config.speakers.method, **self._paid(better)},
+            speakers={label: name.text for label, name in names.items()},
+            segments=cut(better.segments),
+            vocabulary_applied=(*right.applied, *better.applied),
         )
-        return Made(transcript=self._judged(spoken, parts, source.episode), voices=voices, names=names)
+        quality = self._judged(made, parts, names, source.episode)
+        notes = [*show.notes, *better.failures]
+        return Made(
+            transcript=replace(made, quality={**quality, **({"notes": notes} if notes else {})}),
+            voices=voices,
+            names=names,
+        )
+
+    def _ears(self, episode: Episode, show: Show) -> Ears:
+        whisper = self._whisper(show.language)
+        settings = self._config.transcribe
+        return Ears(
+            whisper=whisper,
+            settings=settings,
+            voices=self._listener() if self._config.speakers.method == "built-in" else None,
+            hints=self._hints(whisper, episode, show) if settings.hints else NONE,
+            language=show.language,
+            window_s=self._window_s,
+        )
+
+    def _whisper(self, language: str | None) -> Whisper:
+        english = language is None or language.lower().startswith("en")
+        if english not in self._whispers:
+            settings = self._config.transcribe
+            choice = choose(settings, language, self._say, self._downloading)
+            self._whispers[english] = Whisper(choice, settings)
+        return self._whispers[english]
+
+    def _hints(self, whisper: Whisper, episode: Episode, show: Show) -> Hints:
+        names = list(dict.fromkeys([*show.names, *episode.people]))
+        notes = ", ".join(episode.mentions)
+        return hints_for(show.vocabulary.terms, names, episode.title, notes, whisper.count_tokens)
+
+    def _listener(self) -> Voices:
+        if self._voices is None:
+            from worker.voices import Voices
+
+            self._voices = Voices()
+        return self._voices
+
+    def _who(self, path: Path, parts: Sequence[Part], show: Show) -> Diarization:
+        method = self._config.speakers.method
+        if method == "pyannote":
+            from worker.pyannote import diarized
+
+            return diarized(path, self._config.speakers.model, show.fewest, show.most)
+        if method == "none":
+            return Diarization((), {}, {})
+        from worker.voices import from_bytes
+
+        return turns_of([from_bytes(part.voiced) for part in parts], show.fewest, show.most)
+
+    def _refined(
+        self, segments: Sequence[Segment], names: Mapping[str, Name], source: Source, end_s: float
+    ) -> Refined:
+        if self._ask is None:
+            return Refined(tuple(segments), ())
+        texts = [name.text for name in names.values()]
+
+        def told(done: int, of: int) -> None:
+            source.progress(end_s, end_s, 0.0)
+
+        return refined(segments, texts, self._config.refine.context, self._ask, told)
+
+    def _paid(self, better: Refined) -> dict[str, Any]:
+        """Which language model was asked, and what it read and wrote."""
+        if self._ask is None:
+            return {}
+        usage = better.usage
+        told = {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
+        return {"refined_by": {"name": self._config.refine.model, **told}}
+
+    def _judged(
+        self, made: Transcript, parts: Sequence[Part], names: Mapping[str, Name], episode: Episode
+    ) -> dict[str, Any]:
+        speech = [span for part in parts for span in part.heard.speech]
+        doubts: list[Doubt] = [doubt for part in parts for doubt in part.heard.doubts]
+        quality = report(made, speech, doubts, episode.duration_s)
+        sure = {label: {"how": name.how, "sure": round(name.sure, 2)} for label, name in names.items()}
+        return {**quality, "names": sure}
+
+
+def about(episode: Episode) -> dict[str, Any]:
+    """What the transcript document says of its episode."""
+    facts = {
+        "id": episode.id,
+        "feed": episode.feed,
+        "guid": episode.guid,
+        "number": episode.number,
+        "season": episode.season,
+        "title": episode.title,
+        "published": episode.published,
+        "link": episode.link,
+        "duration_s": episode.duration_s,
+    }
+    return {key: value for key, value in facts.items() if value not in (None, "")}

@@ -2,39 +2,95 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Mapping
 
-from pipeline.model import Step, Transcript
+from pipeline.config import Feed
+from pipeline.errors import ConfigError, StorageError
+from pipeline.formats import written
+from pipeline.model import Episode, Step, Transcript
+from pipeline.vocabulary import Vocabulary, read_vocabulary
 from pipeline.wiring import Engine
 from worker.desk import Watch
 from worker.handling import Handler, Item
-from worker.models import choose
-from worker.transcripts import TranscriptHandler, about
-from worker.whisper import Whisper
+from worker.listening import forget
+from worker.profiles import Profile, learnt, profiles_from_bytes, profiles_to_bytes
+from worker.transcribing import Made, Scribe, Show
+from worker.transcripts import CAPTIONS, TranscriptHandler
+
+log = logging.getLogger("proofcast.worker")
 
 
 def whisper_handler(engine: Engine, say: Callable[[str], None], watch: Watch) -> Handler:
-    return TranscriptHandler(publisher=engine.publisher, transcribe=Speech(engine, say, watch))
+    """Raises ConfigError where the config asks for what is not installed."""
+    options = engine.config.captions
+
+    def captions(transcript: Transcript) -> Mapping[str, str]:
+        return {kind: written(kind, transcript, options) for kind in CAPTIONS}
+
+    speech = Speech(engine, say, watch)
+    return TranscriptHandler(
+        publisher=engine.publisher, transcribe=speech, captions=captions, forget=speech.done
+    )
 
 
 class Speech:
-    """Whisper as the config wants it, loaded when the first episode needs it."""
+    """Makes transcripts with what each show's config, vocabulary and earlier episodes tell."""
 
     def __init__(self, engine: Engine, say: Callable[[str], None], watch: Watch) -> None:
         self._engine = engine
-        self._say = say
-        self._watch = watch
-        self._loaded: dict[bool, Whisper] = {}
+        self._scribe = Scribe(
+            engine.config, say, lambda done, total: watch.progress(done, total, 0.0), engine.language_model
+        )
+        self._made: dict[str, Made] = {}  #: what is not kept yet, by its episode
 
     def __call__(self, item: Item) -> Transcript:
-        audio = item.file()
+        item.file()
         item.step(Step.TRANSCRIBE)
-        config, language = self._engine.config.transcribe, self._engine.language_of(item.episode)
-        english = language is None or language.lower().startswith("en")
-        if english not in self._loaded:
-            choice = choose(config, language, self._say, self._downloading)
-            self._loaded[english] = Whisper(choice, config.beam_size)
-        return self._loaded[english].transcribe(audio, about(item.episode), language, item.progress)
+        made = self._scribe.transcript(item, self._show(item.episode))
+        self._made = {item.episode.id: made}
+        return made.transcript
 
-    def _downloading(self, done: int, total: int) -> None:
-        self._watch.progress(done, total, 0.0)
+    def done(self, item: Item) -> None:
+        """The transcript is kept: learn from its voices, and clear away what it was made from."""
+        made = self._made.pop(item.episode.id, None)
+        feed = self._engine.config.feed_named(item.episode.feed)
+        if made and feed.voice_profiles:
+            known = learnt(self._profiles(feed), made.voices, made.names)
+            self._engine.artifacts.put(_profiles_key(feed), profiles_to_bytes(known))
+        forget(item)
+
+    def _show(self, episode: Episode) -> Show:
+        feed = self._engine.config.feed_named(episode.feed)
+        vocabulary, notes = self._vocabulary(feed)
+        return Show(
+            language=self._engine.language_of(episode),
+            names=feed.speakers,
+            fewest=feed.min_speakers,
+            most=max(feed.min_speakers, feed.max_speakers),
+            vocabulary=vocabulary,
+            profiles=self._profiles(feed) if feed.voice_profiles else {},
+            notes=notes,
+        )
+
+    def _vocabulary(self, feed: Feed) -> tuple[Vocabulary, list[str]]:
+        """As it is on the site's base branch now. One that can't be read keeps no transcript back."""
+        repository = self._engine.config.repository_of(feed)
+        text = self._engine.code_host.read(repository, feed.base, feed.vocabulary)
+        try:
+            return read_vocabulary(text or "", feed.vocabulary), []
+        except ConfigError as error:
+            log.warning("%s", error)
+            return Vocabulary(), [f"made without the show's vocabulary: {error}"]
+
+    def _profiles(self, feed: Feed) -> Mapping[str, Profile]:
+        data = self._engine.artifacts.get(_profiles_key(feed))
+        try:
+            return profiles_from_bytes(data) if data else {}
+        except StorageError as error:
+            log.warning("%s", error)
+            return {}
+
+
+def _profiles_key(feed: Feed) -> str:
+    return f"{feed.name}/voices.json"
