@@ -70,15 +70,13 @@ def _words(segment: Segment) -> Sequence[Word]:
 
 
 def _give(said: list[_Said], turns: Sequence[Turn]) -> None:
-    """Every word to whoever speaks during most of it, or nearest to it; twice, the second time without phantoms."""
+    """Every word to whoever speaks during most of it, or nearest to it; no word to phantoms."""
     _nearest(said, turns)
     words = Counter(each.speaker for each in said)
     seconds = seconds_of(turns)
     total = sum(seconds.values())
     phantoms = {
-        speaker
-        for speaker, spoken in seconds.items()
-        if words[speaker] < FEW_WORDS and spoken < FEW * total
+        speaker for speaker, spoken in seconds.items() if words[speaker] < FEW_WORDS and spoken < FEW * total
     }
     if phantoms and phantoms != set(seconds):
         _nearest(said, [turn for turn in turns if turn.speaker not in phantoms])

@@ -7,10 +7,10 @@ moments are heard twice. Nothing here is random: the same voices always give the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ DISTANCE = 0.4  #: voices further apart are different people's (measured: from 0
 CLEAR_S = 1.0  #: a voice heard for less is told too badly to found a speaker
 LEAST_S = 2.0  #: a speaker is heard for at least this long...
 AT_LEAST = 0.02  #: ...and for this share of all that is heard...
-ENOUGH_S = 16.0  #: ...or this many seconds (chunks overlap: 8 s of the audio)
+ENOUGH_S = 30.0  #: ...or this many seconds (chunks overlap: 15 s of the audio)
 CLUSTERED = 2000  #: voices that are compared each with each, in 16 MB; an hour has about 1,000
 TRIED = 60  #: numbers of clusters that are tried to get the number of speakers asked for
 
@@ -46,7 +46,7 @@ class Diarization:
     """Turns in order, none overlapping another; speakers are `spk_0`, `spk_1`… by their first words."""
 
     turns: tuple[Turn, ...]
-    voices: dict[str, Floats]  #: label -> embedding of length 1
+    voices: dict[str, Floats]  #: label -> embedding of length 1, where one could be taken
     seconds: dict[str, float]  #: label -> how long they speak
 
 
@@ -64,7 +64,8 @@ def turns_of(voiced: Sequence[Voiced], fewest: int = 1, most: int = 12) -> Diari
     centroids = _centroids(vectors, weights, np.array([at for at, _ in heard]), fewest, most)
     labels = cast("Labels", (vectors @ centroids.T).argmax(axis=1))
     runs = _turns(_speaking(chunks, iter(labels.tolist()), len(centroids)))
-    return _labelled(runs, _means(vectors, weights, labels, len(centroids)))
+    voices = _means(vectors, weights, labels, len(centroids))
+    return labelled(runs, {str(number): voice for number, voice in enumerate(voices)})
 
 
 def _centroids(vectors: Floats, weights: Floats, starts: Floats, fewest: int, most: int) -> Floats:
@@ -83,17 +84,18 @@ def _clusters(vectors: Floats, weights: Floats, fewest: int, most: int) -> Label
     """A speaker's number for each voice; -1 for the voices that are like nobody's who counts."""
     if len(vectors) == 1:
         return np.zeros(1, dtype=np.intp)
-    from scipy.cluster.hierarchy import fcluster, linkage
+    from scipy.cluster import hierarchy
 
-    tree = linkage(vectors.astype(np.float64), "average", metric="cosine")
-    near = cast("Labels", fcluster(tree, DISTANCE, "distance"))
+    cluster = cast("Any", hierarchy)  # scipy has no types
+    tree = cluster.linkage(vectors.astype(np.float64), "average", metric="cosine")
+    near: Labels = cluster.fcluster(tree, DISTANCE, "distance")
     sizes = _sizes(near, weights)
     count = _counting(sizes)
     if fewest <= count <= most:
         return _largest(near, sizes, count)
     wanted = min(max(count, fewest), most)
     for clusters in range(wanted, TRIED + 1):
-        cut = cast("Labels", fcluster(tree, clusters, "maxclust"))
+        cut: Labels = cluster.fcluster(tree, clusters, "maxclust")
         sizes = _sizes(cut, weights)
         if _counting(sizes) == wanted:
             return _largest(cut, sizes, wanted)
@@ -101,7 +103,7 @@ def _clusters(vectors: Floats, weights: Floats, fewest: int, most: int) -> Label
 
 
 def _sizes(labels: Labels, weights: Floats) -> Floats:
-    return np.bincount(labels, weights)
+    return np.bincount(labels, weights).astype(np.float32)
 
 
 def _counting(sizes: Floats) -> int:
@@ -147,32 +149,36 @@ def _frame(seconds: float) -> int:
     return round(seconds / FRAME_S)
 
 
-def _turns(speaking: Labels) -> list[tuple[float, float, int]]:
+def _turns(speaking: Labels) -> list[Turn]:
     edges = np.flatnonzero(np.diff(speaking, prepend=-2, append=-2)).tolist()
     runs = [
-        (start * FRAME_S, end * FRAME_S, int(speaking[start]))
+        Turn(start * FRAME_S, end * FRAME_S, str(speaking[start]))
         for start, end in pairwise(edges)
         if speaking[start] >= 0
     ]
-    return _joined([run for run in _joined(runs) if run[1] - run[0] >= SHORTEST_S - 1e-9])
+    return _joined([run for run in _joined(runs) if run.end - run.start > SHORTEST_S - FRAME_S / 2])
 
 
-def _joined(runs: list[tuple[float, float, int]]) -> list[tuple[float, float, int]]:
+def _joined(runs: Sequence[Turn]) -> list[Turn]:
     """Runs of one speaker with a short silence between them, and nobody else, are one."""
-    joined: list[tuple[float, float, int]] = []
-    for start, end, speaker in runs:
-        if joined and joined[-1][2] == speaker and start - joined[-1][1] < GAP_S:
-            joined[-1] = (joined[-1][0], end, speaker)
+    joined: list[Turn] = []
+    for run in runs:
+        if joined and joined[-1].speaker == run.speaker and run.start - joined[-1].end < GAP_S:
+            joined[-1] = replace(joined[-1], end=run.end)
         else:
-            joined.append((start, end, speaker))
+            joined.append(run)
     return joined
 
 
-def _labelled(runs: list[tuple[float, float, int]], voices: Floats) -> Diarization:
-    order = list(dict.fromkeys(speaker for _, _, speaker in runs))
-    labels = {speaker: f"spk_{number}" for number, speaker in enumerate(order)}
-    turns = tuple(Turn(round(start, 3), round(end, 3), labels[speaker]) for start, end, speaker in runs)
-    return Diarization(turns, {labels[speaker]: voices[speaker] for speaker in order}, seconds_of(turns))
+def labelled(runs: Sequence[Turn], voices: Mapping[str, Floats]) -> Diarization:
+    """Turns in order with speakers by any names, renamed to `spk_0`, `spk_1`…; and their voices."""
+    ordered = sorted(runs, key=lambda run: (run.start, run.end))
+    labels = {
+        own: f"spk_{number}" for number, own in enumerate(dict.fromkeys(run.speaker for run in ordered))
+    }
+    turns = tuple(Turn(round(run.start, 3), round(run.end, 3), labels[run.speaker]) for run in ordered)
+    heard = {labels[own]: voices[own] for own in labels if own in voices}
+    return Diarization(turns, heard, seconds_of(turns))
 
 
 def seconds_of(turns: Sequence[Turn]) -> dict[str, float]:

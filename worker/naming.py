@@ -7,12 +7,14 @@ so that all of it fits best, and only a pair that stands out counts: a wrong nam
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from math import prod
+from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.model import Segment
 from worker.diarizing import Diarization
@@ -31,13 +33,16 @@ OTHER, NEXT, PREVIOUS, GUEST = 0.75, 0.6, 0.5, 0.6
 _SELF = re.compile(r"\b(?i:(my name is|my name['\u2019]s|i['\u2019]m|i am|this is))\s+")
 _JOINED = re.compile(
     r"\b(?i:joined(?: today| once again| again| as (?:always|ever|usual))?,? by|with me(?: today)? (?:is|are)"
-    r"|here with|(?:my|your)(?: dear)? co-?hosts?(?: is| are)?|our guests?(?: today)?(?: is| are)?)[\s,]+([^.!?]+)"
+    r"|here with|(?:my|your)(?: dear)? co-?hosts?(?: is| are)?|our guests?(?: today)?(?: is| are)?)"
+    r"[\s,]+([^.!?]+)"
 )
 _GREETED = re.compile(
     r"\b(?i:hello|hi|hey|welcome(?: back)?(?: to the show)?|over to you|what about you|how about you"
     r"|good to see you|great to have you)[\s,]+"
 )
-_THANKED = re.compile(r"\b(?i:thanks(?: a lot| a million| so much| very much)?|thank you(?: so much| very much)?)[\s,]+")
+_THANKED = re.compile(
+    r"\b(?i:thanks(?: a lot| a million| so much| very much)?|thank you(?: so much| very much)?)[\s,]+"
+)
 _ASKED = re.compile(r",\s+([^\W\d_][\w'\u2019-]*)\s*\?")
 _INVITED = re.compile(
     r"\b(?i:(?:thanks|thank you)(?: so much| very much)? for (?:having|inviting) (?:me|us)"
@@ -47,11 +52,12 @@ _GUEST = re.compile(r"\b(?i:guests?)\b[^.!?]*")
 _ENDS_NAME = re.compile(r"\s*(?:[,.;!?]|and\b|from\b|your\b|the\b|here\b|with\b|$)", re.IGNORECASE)
 
 #: What people say they are, with a capital letter, without it being a name.
-_NO_NAMES = frozenset(
-    "american australian austrian belgian brazilian british canadian chinese christian danish dutch english"
-    " european finnish french german greek indian irish israeli italian japanese jewish korean mexican muslim"
-    " norwegian polish portuguese python russian scottish spanish swedish swiss turkish ukrainian welsh"
-    " i ok okay java javascript rust aws linux mr mrs dr".split()
+_NO_NAMES = re.compile(
+    r"american|australian|austrian|belgian|brazilian|british|canadian|chinese|christian|danish|dutch|english"
+    r"|european|finnish|french|german|greek|indian|irish|israeli|italian|japanese|jewish|korean|mexican"
+    r"|muslim|norwegian|polish|portuguese|python|russian|scottish|spanish|swedish|swiss|turkish|ukrainian"
+    r"|welsh|i|ok|okay|java|javascript|rust|linux|mr|mrs|dr",
+    re.IGNORECASE,
 )
 
 
@@ -142,7 +148,7 @@ def _from_text(runs: Sequence[_Run], labels: Sequence[str], names: Sequence[str]
 
 
 def _of_self(run: _Run, names: Sequence[str], early: bool) -> Iterator[_Hint]:
-    """"I'm X", said by X."""
+    """ "I'm X", said by X."""
     for cue in _SELF.finditer(run.text):
         rest = run.text[cue.end() :]
         words = name_words(rest)
@@ -160,15 +166,13 @@ def _is_name(words: Sequence[str], rest: str) -> bool:
     return (
         bool(words)
         and all(word[0].isupper() and len(word) > 1 and not word.isupper() for word in words)
-        and not any(word.lower() in _NO_NAMES for word in words)
+        and not any(_NO_NAMES.fullmatch(word) for word in words)
         and bool(_ENDS_NAME.match(behind))
     )
 
 
-def _of_others(
-    runs: Sequence[_Run], at: int, labels: Sequence[str], names: Sequence[str]
-) -> Iterator[_Hint]:
-    """"I'm joined by X", "hello, X", "thanks, X", "what do you think, X?": X is somebody else."""
+def _of_others(runs: Sequence[_Run], at: int, labels: Sequence[str], names: Sequence[str]) -> Iterator[_Hint]:
+    """ "I'm joined by X", "hello, X", "thanks, X", "what do you think, X?": X is somebody else."""
     run = runs[at]
     others = [label for label in labels if label != run.label]
     coming = [other for other in dict.fromkeys(each.label for each in runs[at + 1 :]) if other != run.label]
@@ -186,7 +190,7 @@ def _of_others(
 
 
 def _of_guest(runs: Sequence[_Run], names: Sequence[str]) -> Iterator[_Hint]:
-    """"Our guest, X", and one who says "thanks for having me"."""
+    """ "Our guest, X", and one who says "thanks for having me"."""
     invited = {run.label for run in runs if _INVITED.search(run.text)}
     announced = [
         match
@@ -214,24 +218,29 @@ def _all_names(text: str, names: Sequence[str]) -> list[Match]:
 
 
 def _settled(hints: Iterable[_Hint], labels: Sequence[str]) -> dict[str, Name]:
-    from scipy.optimize import linear_sum_assignment
+    from scipy import optimize
 
-    doubts: dict[tuple[str, str], float] = defaultdict(lambda: 1.0)
-    best: dict[tuple[str, str], _Hint] = {}
+    by_pair: dict[tuple[str, str], list[_Hint]] = {}
     for hint in hints:
-        pair = (hint.label, hint.name)
-        doubts[pair] *= 1 - hint.sure
-        best[pair] = max(best.get(pair, hint), hint, key=lambda each: each.sure)
-    names = list(dict.fromkeys(name for _, name in best))
-    scores = np.array([[1 - doubts[label, name] for name in names] for label in labels]).reshape(
-        len(labels), len(names)
-    )
-    rows, columns = linear_sum_assignment(scores, maximize=True)
+        by_pair.setdefault((hint.label, hint.name), []).append(hint)
+    names = list(dict.fromkeys(name for _, name in by_pair))
+    # Hints are taken as independent: a name is wrong only if all of them are.
+    scores = {pair: 1 - prod(1 - hint.sure for hint in own) for pair, own in by_pair.items()}
+    table = np.zeros((len(labels), len(names)))
+    for (label, name), score in scores.items():
+        table[labels.index(label), names.index(name)] = score
+    rows, columns = cast("Any", optimize).linear_sum_assignment(table, maximize=True)
     found: dict[str, Name] = {}
-    for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
-        score = float(scores[row, column])
-        rivals = [*np.delete(scores[row], column), *np.delete(scores[:, column], row)]
-        if score >= ENOUGH and score - max(rivals, default=0.0) >= MARGIN:
-            hint = best[labels[row], names[column]]
-            found[labels[row]] = Name(hint.name, hint.how, round(min(score, 0.99), 2))
+    for row, column in zip(map(int, rows), map(int, columns), strict=True):
+        score, rival = float(table[row, column]), _rival(table, row, column)
+        if score >= ENOUGH and score - rival >= MARGIN:
+            best = max(by_pair[labels[row], names[column]], key=lambda hint: hint.sure)
+            found[labels[row]] = Name(best.name, best.how, round(min(score, 0.99), 2))
     return found
+
+
+def _rival(table: NDArray[np.float64], row: int, column: int) -> float:
+    """The next best score of the same label, or of the same name."""
+    others = table.copy()
+    others[row, column] = 0.0
+    return float(max(others[row].max(), others[:, column].max()))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.errors import StorageError
 from worker.diarizing import Diarization
@@ -85,5 +86,5 @@ def _added(profile: Profile | None, voice: Floats, seconds: float) -> Profile:
     return Profile(_unit(mean), min(profile.seconds + seconds, KEPT_S))
 
 
-def _unit(vector: Floats) -> Floats:
+def _unit(vector: NDArray[np.floating]) -> Floats:
     return (vector / max(float(np.linalg.norm(vector)), 1e-9)).astype(np.float32)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import Any, cast
 
 import msgspec
 import numpy as np
@@ -23,11 +23,9 @@ from pipeline.errors import ModelError
 from worker.audio import RATE
 from worker.heard import Span
 
-if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
-
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
+Model = Callable[[Floats], Floats]
 
 PACKAGED = Path(__file__).parent / "voice_models"
 SEGMENTATION, EMBEDDING = "segmentation.onnx", "embedding.onnx"
@@ -36,7 +34,7 @@ CHUNK_S, STEP_S = 10, 5
 BATCH = 4  #: chunks that the segmentation model hears at once: faster than one, and still small
 
 FRAME_S = 270 / RATE  #: from one frame of the segmentation model to the next
-FIRST_S = (991 - 270) / 2 / RATE  #: where the first one begins: it hears 991 samples and tells of their middle
+FIRST_S = (991 - 270) / 2 / RATE  #: where the first one begins: it hears 991 samples, tells of their middle
 
 #: Who speaks in a frame, by the number that the model gives to it; three at once it doesn't know.
 TOGETHER = np.array(
@@ -121,8 +119,7 @@ class Voices:
         """For each chunk, who speaks when: (589 frames, 3 speakers)."""
         size = CHUNK_S * RATE
         heard = [np.pad(part := samples[at : at + size], (0, size - len(part))) for at in starts]
-        (chances,) = self._segmentation.run(None, {"wav": np.stack(heard)[:, None]})
-        yield from TOGETHER[cast("Floats", chances).argmax(axis=-1)]
+        yield from TOGETHER[self._segmentation(np.stack(heard)[:, None]).argmax(axis=-1)]
 
     def _chunk(
         self, features: Floats, at: int, active: Mask, window: Span, go_on: Callable[[], None]
@@ -150,34 +147,35 @@ class Voices:
         heard = features[hops]
         heard = heard - heard.mean(axis=0)
         # One at a time: as fast as many on a CPU, and their lengths need not be the same.
-        (found,) = self._embedding.run(None, {"feats": heard[None]})
-        vector = cast("Floats", found)[0]
+        vector = self._embedding(heard[None])[0]
         return seconds, (vector / np.linalg.norm(vector)).astype("<f2").tobytes()
 
     @cached_property
-    def _segmentation(self) -> InferenceSession:
+    def _segmentation(self) -> Model:
         return _loaded(self._folder / SEGMENTATION, self._threads)
 
     @cached_property
-    def _embedding(self) -> InferenceSession:
+    def _embedding(self) -> Model:
         return _loaded(self._folder / EMBEDDING, self._threads)
 
 
-def _loaded(path: Path, threads: int) -> InferenceSession:
+def _loaded(path: Path, threads: int) -> Model:
     import onnxruntime
 
     hint = "install proofcast again, or set method under [speakers] to 'none'"
     if not path.is_file():
         raise ModelError(f"the packaged model {path.name} is not there", hint)
-    options = onnxruntime.SessionOptions()
+    options = cast("Any", onnxruntime).SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
     options.enable_cpu_mem_arena = False  # it would keep what the longest passage ever needed
     try:
-        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        session: Any = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # noqa: BLE001 - its own exceptions have no common base but this
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelError(f"the packaged model {path.name} can't be used: {said}", hint) from None
+    name: str = session.get_inputs()[0].name
+    return lambda values: session.run(None, {name: values})[0]
 
 
 def _starts(size: int) -> list[int]:
@@ -253,6 +251,7 @@ def _hops(used: Mask) -> NDArray[np.intp]:
     """The feature frames within a chunk that begin in the used frames of the segmentation model."""
     edges = np.flatnonzero(np.diff(used, prepend=False, append=False))
     bounds = np.round((FIRST_S + edges * FRAME_S) * RATE / HOP).astype(np.intp).tolist()
-    return np.concatenate(
-        [np.arange(0, dtype=np.intp), *(np.arange(a, b) for a, b in list(pairwise(bounds))[::2])]
-    )
+    inside = np.zeros(CHUNK_S * RATE // HOP, dtype=np.bool_)
+    for start, end in zip(bounds[::2], bounds[1::2], strict=True):
+        inside[start:end] = True
+    return np.flatnonzero(inside)
