@@ -12,7 +12,7 @@ from pipeline.errors import ProofcastError
 from pipeline.lexicon import Lexicon, lexicon
 from pipeline.model import Segment, Transcript
 from pipeline.rewording import moved, places, replaced, said_at
-from pipeline.sound import Ear, key, pieces_of
+from pipeline.sound import Ear, key, pieces_of, stands_alone
 from pipeline.vocabulary import Rule, Vocabulary
 
 NEAR_WORDS = 20  #: how far a word of `near` may be
@@ -63,7 +63,7 @@ def corrected(segments: Sequence[Segment], vocabulary: Vocabulary, language: str
 
 
 def undone(transcript: Transcript, entry: dict[str, Any]) -> Transcript:
-    """The transcript with what was heard in place of a correction. Raises ProofcastError if it isn't there."""
+    """The transcript with what was heard in place of a correction. Raises ProofcastError if it is gone."""
     if entry not in transcript.vocabulary_applied or entry["status"] != "applied":
         raise ProofcastError(f"'{entry['right']}' is not a correction that can be undone")
     for number, segment in enumerate(transcript.segments):
@@ -185,7 +185,8 @@ class _Corrector:
                 if rule.near and not around.has(number, text, (start, end), rule.near):
                     continue
                 right = _as_sentence(text, start, end, right)
-                if text[start:end] != right:
+                said = text[start:end]
+                if said != right and (stands_alone(text, start, end) or not same_letters(said, right)):
                     yield _Edit(start, end, right, "rule", self._why(rule, text, start, end, right))
         for alike in self._ear.heard(text):
             if not self._is_own(text, alike.start, alike.end):
@@ -225,9 +226,7 @@ class _Around:
             at += 1
             after += self._texts[at].split()
         near = " ".join([*before[-NEAR_WORDS:], "\n", *after[:NEAR_WORDS]])
-        return any(
-            re.search(rf"(?<!\w){re.escape(word)}(?!\w)", near, re.IGNORECASE) for word in wanted
-        )
+        return any(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", near, re.IGNORECASE) for word in wanted)
 
 
 def _covers(own: str, text: str, start: int, end: int) -> bool:
@@ -240,7 +239,12 @@ def _covers(own: str, text: str, start: int, end: int) -> bool:
 def _as_sentence(text: str, start: int, end: int, right: str) -> str:
     """An ordinary word begins a sentence with a capital, as what it replaces did."""
     first = _PLAIN.match(right.split()[0])
-    if text[start].isupper() and first and first[0] == right.split()[0] and _SENTENCE_START.search(text[:start]):
+    if (
+        text[start].isupper()
+        and first
+        and first[0] == right.split()[0]
+        and _SENTENCE_START.search(text[:start])
+    ):
         return right[0].upper() + right[1:]
     return right
 

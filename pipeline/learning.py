@@ -43,7 +43,9 @@ def learnt_rules(pairs: Iterable[Pair], language: str = "en") -> Vocabulary:
         if plain and _teaches(*plain, words):
             counts[plain] += pair.episodes
     rights = _trusted(counts)
-    counts = Counter({pair: count for pair, count in counts.items() if pair[1] in rights})
+    counts = Counter(
+        {pair: count for pair, count in counts.items() if pair[1] in rights and pair[0] not in rights}
+    )
     by_wrong: defaultdict[str, list[tuple[int, str, str]]] = defaultdict(list)
     for (wrong, right), count in counts.items():
         by_wrong[wrong.casefold()].append((count, right, wrong))
@@ -51,7 +53,7 @@ def learnt_rules(pairs: Iterable[Pair], language: str = "en") -> Vocabulary:
     for found in by_wrong.values():
         count, right, wrong = max(found, key=lambda each: (each[0], each[1]))
         torn = sum(each[0] == count for each in found if each[1] != right) > 0
-        doubtful = torn or wrong in rights or _doubtful(wrong, right, count, words)
+        doubtful = torn or _doubtful(wrong, right, count, words)
         grouped[right, doubtful].append(wrong)
     rules = [
         Rule(wrong=tuple(sorted(wrongs)), right=right, suggest=suggest)

@@ -29,6 +29,7 @@ TOKEN = re.compile(r"[^\W_]+(?:['\N{RIGHT SINGLE QUOTATION MARK}][^\W_]+)*")
 _POSSESSIVE = re.compile(r"['\N{RIGHT SINGLE QUOTATION MARK}]s$", re.IGNORECASE)
 _INNER_CAPITAL = re.compile(r"[^\W_][A-Z]")
 _ACRONYM = re.compile(r"(?=.*[A-Z\d])(?!.*[a-z]{3})[A-Za-z\d/]{2,6}")
+_BEFORE, _AFTER = re.compile(r"(?<![\w@/-])(?<!\w\.)"), re.compile(r"(?![\w@/]|\.\w)")
 _JOINT = re.compile(r"[ -]")
 
 # Consonants as English says them, and no vowels but a first one: the idea of Metaphone (L. Philips, 1990).
@@ -54,7 +55,6 @@ _SOUNDS = tuple(
         (r"d(?=$)", "t"),
         (r"(?<!^)[aeiouy]+|[^\w]", ""),
         (r"^[aeiouy]+", "A"),
-        (r"(.)\1", r"\1"),
     )
 )
 
@@ -118,9 +118,9 @@ class Ear:
         rights = [rule.right for rule in vocabulary.rules if not rule.regex and self._is_name(rule.right)]
         terms = list(dict.fromkeys([*vocabulary.terms, *rights]))
         self._terms = _by_key(terms)
-        self._words = frozenset(
-            key(piece.text) for term in terms for piece in pieces_of(term)
-        ) | self._terms.keys()
+        self._words = (
+            frozenset(key(piece.text) for term in terms for piece in pieces_of(term)) | self._terms.keys()
+        )
         names = [term for term in terms if len(key(term)) >= SHORTEST]
         self._aliases = {key(term): term for term in names}
         for rule in vocabulary.rules:
@@ -131,27 +131,25 @@ class Ear:
     def heard(self, text: str) -> list[Alike]:
         """What may be terms; they may overlap."""
         pieces = pieces_of(text)
-        found: list[Alike] = []
+        found: list[Alike | None] = []
         for first in range(len(pieces)):
             for last in range(first + 1, min(first + MOST_PIECES, len(pieces)) + 1):
                 window = pieces[first:last]
                 if not _adjacent(text, window):
                     break
-                alike = self._spelled(text, window)
-                if alike:
-                    found.append(alike)
-            for window in (pieces[first : first + 1], pieces[first : first + 2]):
-                alike = self._resembling(text, window)
-                if alike:
-                    found.append(alike)
-        return found
+                found += [self._spelled(text, window)]
+                if len(window) < MOST_PIECES:
+                    found += [self._resembling(text, window)]
+        return [alike for alike in found if alike]
 
     def _is_name(self, right: str) -> bool:
         """What rules write may be any word; of those that are names we look for other spellings, too."""
         pieces = pieces_of(right)
         if not 1 <= len(pieces) <= MOST_PIECES or not self._lexicon:
             return False
-        return not all(self._lexicon.common(piece.text) for piece in pieces)
+        words = [piece.text for piece in pieces]
+        frequent = any(self._lexicon.common(word, FREQUENT) for word in words if len(word) > 1)
+        return not frequent and not all(map(self._lexicon.common, words))
 
     def _learn(self, wrongs: Iterable[str], right: str) -> None:
         """What is near to a form that was heard before is near to what it stands for."""
@@ -171,7 +169,7 @@ class Ear:
         letters = key(said)
         plural = "s" if letters not in self._terms and letters.endswith("s") else ""
         term = self._terms.get(letters.removesuffix(plural) if plural else letters)
-        if term is None:
+        if term is None or not stands_alone(text, start, end):
             return None
         right = term + plural
         if said == right or (right.islower() and said == right.capitalize()):
@@ -187,7 +185,7 @@ class Ear:
             return self._doubt_acronym(words, term)
         if len(words) == 1:
             plain = lexicon is not None and lexicon.common(words[0])
-            return None if plain or not term[0].isupper() and not _INNER_CAPITAL.search(term) else ""
+            return None if plain or term.islower() else ""
         if len(words) == len(pieces_of(term)):
             return ""
         if lexicon and any(word not in term and lexicon.common(word, FREQUENT) for word in words):
@@ -209,7 +207,7 @@ class Ear:
 
     def _resembling(self, text: str, window: Sequence[_Piece]) -> Alike | None:
         """A word that nobody knows, alone or with the next, and near to a term."""
-        if not _adjacent(text, window) or not any(self._is_strange(piece.text) for piece in window):
+        if not any(self._is_strange(piece.text) for piece in window):
             return None
         start, end = window[0].start, window[-1].end
         said = text[start:end]
@@ -241,7 +239,11 @@ class Ear:
             learnt = key(self._aliases[alias]) != alias
             if (ratio < WORTH_SAYING or learnt) and not (same and ratio >= SURE_BY_LONG_SOUND):
                 continue
-            sure = ratio >= (SURE_BY_LONG_SOUND if len(heard) >= LONG_SOUND else SURE_BY_SOUND) if same else ratio >= SURE
+            sure = (
+                ratio >= (SURE_BY_LONG_SOUND if len(heard) >= LONG_SOUND else SURE_BY_SOUND)
+                if same
+                else ratio >= SURE
+            )
             near = _Near(ratio + (100 - SURE if same else 0), self._aliases[alias], same, sure)
             known = scored.setdefault(near.term, near)
             scored[near.term] = max(known, near, key=lambda each: each.score)
@@ -263,6 +265,11 @@ def pieces_of(text: str) -> list[_Piece]:
 def _adjacent(text: str, window: Sequence[_Piece]) -> bool:
     """Whether nothing but a space or hyphen stands between them."""
     return len(window) < 2 or bool(_JOINT.fullmatch(text[window[-2].end : window[-1].start]))
+
+
+def stands_alone(text: str, start: int, end: int) -> bool:
+    """Whether it is no part of a name, an address or a path, whose case is as it is."""
+    return bool(_BEFORE.match(text, start) and _AFTER.match(text, end))
 
 
 def _by_key(terms: Iterable[str]) -> dict[str, str]:

@@ -20,17 +20,13 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Protocol, cast
 
 from pipeline.errors import ConfigError
 
 LONGEST = 200  #: characters of a term, a wrong or a right form
-
-BEFORE = r"(?<![\w@/-])(?<!\w\.)"
-AFTER = r"(?![\w@/]|\.\w)"
-"""What may not stand around a word of its own: it would be part of a name, an address or a path."""
 
 _LETTERS = re.compile(r"\w")
 _GROUP = re.compile(r"\\(\d)")
@@ -121,7 +117,7 @@ def written(vocabulary: Vocabulary) -> str:
 
 
 _FLAGS = ("case", "regex", "suggest")
-_KEYS = tuple(field.name for field in fields(Rule))
+_KEYS = ("wrong", "right", "near", *_FLAGS)
 
 
 def _quoted(value: object) -> str:
@@ -153,9 +149,7 @@ def _text(value: object, where: str) -> str:
     if not value or value != value.strip():
         raise ConfigError(f"{where} is empty, or begins or ends with a space")
     if len(value) > LONGEST or not value.isprintable():
-        raise ConfigError(
-            f"{where} must be one line of at most {LONGEST} characters, without invisible ones"
-        )
+        raise ConfigError(f"{where} must be one line of at most {LONGEST} characters, without invisible ones")
     return value
 
 
@@ -172,7 +166,7 @@ def _rule(table: object, where: str) -> Rule:
         if not isinstance(found.get(flag, False), bool):
             raise ConfigError(f"{where}: {flag} must be true or false")
     rule = Rule(
-        wrong=_texts(wrong if isinstance(wrong, list) else [wrong], f"{where}: wrong"),
+        wrong=_texts(cast(object, wrong) if isinstance(wrong, list) else [wrong], f"{where}: wrong"),
         right=_text(found["right"], f"{where}: right"),
         near=_texts(found.get("near", []), f"{where}: near"),
         **{flag: found[flag] for flag in _FLAGS if flag in found},
@@ -195,14 +189,11 @@ def _check_rule(rule: Rule, where: str) -> None:
 
 
 def _check_regex(wrong: str, rule: Rule, where: str) -> None:
-    import re2
-
     try:
         pattern = _pattern(wrong, True, rule.case)
-    except re2.error as error:
-        said = error.args[0].decode() if isinstance(error.args[0], bytes) else str(error)
+    except ValueError as error:
         raise ConfigError(
-            f"{where}: the regular expression '{wrong}' can't be used: {said}",
+            f"{where}: the regular expression '{wrong}' can't be used: {error}",
             "RE2 has no look-around and no back references; near = […] asks for words around it",
         ) from None
     if any(True for _ in pattern.finditer("")):
@@ -238,17 +229,26 @@ def _check_together(rules: Sequence[Rule], where: str) -> None:
 
 @lru_cache(maxsize=4096)
 def _pattern(wrong: str, regex: bool, case: bool) -> _Pattern:
-    """What finds a wrong form.
-
-    People's own expressions are RE2's, which take time in proportion to the text whatever they say: the
-    file is one that many may edit, and Python's could be made to run for ever.
-    """
+    """What finds a wrong form. Raises ValueError where it is no regular expression."""
     if regex:
-        import re2
-
-        options = re2.Options()
-        options.case_sensitive = case
-        options.log_errors = False
-        return cast(_Pattern, re2.compile(wrong, options))
+        return _expression(wrong, case)
     words = r"\s+".join(re.escape(word) for word in wrong.split())
-    return cast(_Pattern, re.compile(rf"{BEFORE}{words}{AFTER}", 0 if case else re.IGNORECASE))
+    return cast(_Pattern, re.compile(rf"(?<![\w@]){words}(?![\w@])", 0 if case else re.IGNORECASE))
+
+
+def _expression(wrong: str, case: bool) -> _Pattern:
+    """People's own expressions are RE2's, which take time in proportion to the text whatever they say.
+
+    The file is one that many may edit, and Python's own could be made to run for ever.
+    """
+    import re2
+
+    known: Any = re2  # has no types
+    options = known.Options()
+    options.case_sensitive = case
+    options.log_errors = False
+    try:
+        return known.compile(wrong, options)
+    except known.error as error:
+        said = error.args[0]
+        raise ValueError(said.decode() if isinstance(said, bytes) else said) from None

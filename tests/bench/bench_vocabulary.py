@@ -175,8 +175,8 @@ def true_texts(folder: Path, vocabulary: Vocabulary) -> None:
             else:
                 suggested += 1
     print(
-        f"true texts: {len(false)} false edits in {words} words, {1000 * len(false) / max(1, words):.2f} per 1,000; "
-        f"{suggested} suggestions {false}"
+        f"true texts: {len(false)} false edits in {words} words, "
+        f"{1000 * len(false) / max(1, words):.2f} per 1,000; {suggested} suggestions {false}"
     )
 
 
@@ -210,7 +210,7 @@ def sentences(audio: Path) -> None:
 
     truth: dict[str, Any] = json.loads(audio.with_suffix(".json").read_text(encoding="utf-8"))
     whisper = Whisper(choose(Transcribe(model="packaged", device="cpu", threads=1), "en", print), 5)
-    heard = whisper.transcribe(audio, {}, "en", lambda *_: None)
+    heard = whisper.transcribe(audio, {}, "en", _quiet)
     terms = Vocabulary(tuple(truth["terms"]))
     alone = corrected(heard.segments, terms)
     result = corrected(heard.segments, Vocabulary(terms.terms, read_vocabulary(RULES, "rules").rules))
@@ -223,6 +223,9 @@ def sentences(audio: Path) -> None:
         print(f"{name}: {hits} of {wanted} terms, word error rate {word_error_rate(true, text):.1%}")
     for entry in result.applied:
         print(f"    {entry['status']}: {entry['wrong']} -> {entry['right']}")
+
+
+def _quiet(done_s: float, total_s: float, speed: float) -> None: ...
 
 
 def count(text: str, term: str) -> int:
