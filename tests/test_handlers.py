@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import importlib
 import json
 import logging
 import os
@@ -12,7 +12,8 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
@@ -25,12 +26,13 @@ from pipeline import lambdas
 from pipeline.adding import AudioFile, add
 from pipeline.errors import ConfigError, ModelError
 from pipeline.model import FeedItem, QueueDepth, State, Step
-from pipeline.queueing import relay
+from pipeline.queueing import relay, skip
 from pipeline.wiring import AwsEngine, Engine, build
 from tests.builders import FakeClock
 from tests.deployed_site import DeployedSite
 from tests.scenes import now, queued
 from tests.studio import Watcher
+from worker import doctor
 from worker.desk import Desk, Outcome
 from worker.handlers import handler_named
 from worker.handling import Handler, Item
@@ -81,7 +83,8 @@ def documented(language: str) -> list[str]:
 def a_module(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str) -> None:
     """That Python finds, and forgets after the test."""
     (folder / f"{name}.py").write_text(text)
-    monkeypatch.syspath_prepend(folder)
+    monkeypatch.setattr(sys, "path", [str(folder), *sys.path])
+    importlib.invalidate_caches()
     monkeypatch.delitem(sys.modules, name, raising=False)
 
 
@@ -139,6 +142,18 @@ def test_what_it_finds_wrong_at_its_start_ends_the_worker_before_it_takes_a_job(
     assert "libcublas.so.12 is missing" in err
     assert "Traceback" not in err
     assert (now(at.ledger).state, now(at.ledger).attempts) == (State.QUEUED, 0)
+
+
+def test_doctor_looks_at_the_handler_in_place_of_a_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_module(tmp_path, monkeypatch, "deeds", "def do(item): ...\n")
+    at = engine(tmp_path, "deeds:do")
+    (found,) = doctor.model(at)
+    assert (found.check, found.state, found.found) == ("handler", "ok", "deeds:do")
+    monkeypatch.delattr("deeds.do")
+    with pytest.raises(ConfigError):
+        list(doctor.model(at))
 
 
 # What becomes of its jobs
@@ -258,22 +273,28 @@ def label(item):
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no SIGTERM")
-def test_a_job_is_given_back_even_out_of_native_code(tmp_path: Path) -> None:
-    assert hashlib.pbkdf2_hmac("sha256", b"a", b"b", 1)
-    at = engine(tmp_path, "deaf:label")
-    (tmp_path / "deaf.py").write_text(DEAF)
-    process = started(tmp_path)
+@contextmanager
+def in_native_code(folder: Path) -> Generator[subprocess.Popen[str]]:
+    """A worker whose handler hears nothing."""
+    (folder / "deaf.py").write_text(DEAF)
+    process = started(folder)
     try:
         assert process.stdout
         assert process.stdout.readline() == "in native code\n"
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGTERM")
+def test_a_job_is_given_back_even_out_of_native_code(tmp_path: Path) -> None:
+    at = engine(tmp_path, "deaf:label")
+    with in_native_code(tmp_path) as process:
         assert now(at.ledger).state is State.TRANSCRIBING
         assert at.queue.lease(60) is None
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=60)
-    finally:
-        process.kill()
-        process.communicate()
     assert process.returncode == 0
     assert re.search(r"episode=show-1 given back$", err, re.M), err
     episode = now(at.ledger)
@@ -281,6 +302,17 @@ def test_a_job_is_given_back_even_out_of_native_code(tmp_path: Path) -> None:
     assert at.ledger.events("show-1")[-1].detail == "the worker was stopped"
     assert at.artifacts.get("show/show-1/window-1") == b"heard"
     assert at.queue.lease(60)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGTERM")
+def test_nor_does_it_stay_there_with_a_job_that_is_its_own_no_more(tmp_path: Path) -> None:
+    at = engine(tmp_path, "deaf:label")
+    with in_native_code(tmp_path) as process:
+        skip(at.ledger, at.queue, at.clock, now(at.ledger))
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert now(at.ledger).state is State.SKIPPED
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGTERM")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from threading import Event
@@ -71,6 +72,15 @@ def test_between_two_beats_nothing_is_written(heart: Callable[..., Heartbeat], l
     with heart(seconds=600).beating():
         pass
     assert now(ledger) == before
+
+
+def test_no_beat_comes_after_its_end(heart: Callable[..., Heartbeat], ledger: Ledger, beaten: Event) -> None:
+    beating = heart()
+    with beating.beating():
+        assert beaten.wait(30)
+        beating.end()
+        assert "heartbeat" not in {thread.name for thread in threading.enumerate()}
+        beating.check()
 
 
 def test_a_lost_lease_is_told_to_whoever_works(

@@ -10,7 +10,7 @@ from threading import Event
 import pytest
 
 from pipeline import queueing, states
-from pipeline.errors import CodeHostError, Conflict, ModelError, StorageFull
+from pipeline.errors import CodeHostError, Conflict, ModelError, StorageError, StorageFull
 from pipeline.formats import transcript_json
 from pipeline.model import Job, QueueDepth, State, Step
 from tests.builders import FakeClock, a_transcript
@@ -29,7 +29,7 @@ from tests.studio import (
 )
 from worker.desk import Desk, Outcome, Stopped
 from worker.handling import Item
-from worker.loop import work_one
+from worker.loop import give_up, work_one
 
 AUDIO, TRANSCRIPT = "show/show-1/audio", "show/show-1/transcript.json"
 EMPTY = QueueDepth(waiting=0, leased=0, dead=0)
@@ -70,6 +70,66 @@ def test_however_often_a_worker_is_told_to_end_its_episode_does_not_fail(desk: D
         with pytest.raises(Stopped):
             work_one(desk)
     studio.on_transcribe = nothing
+    assert work_one(desk) is Outcome.DONE
+
+
+def given_up_in_its_work(desk: Desk, meanwhile: Callable[[], object] = nothing) -> list[bool]:
+    """Whether the job could be given back for a handler that did not hear of the worker's end."""
+    answers: list[bool] = []
+
+    def deaf(item: Item) -> None:
+        meanwhile()
+        assert desk.hand.job
+        answers.append(give_up(desk, desk.hand.job))
+        item.step(Step.STORE)
+        raise AssertionError("it could go on")
+
+    assert work_one(replace(desk, handler=deaf)) is Outcome.NOTHING
+    assert desk.hand.job is None
+    return answers
+
+
+def test_a_handler_that_hears_nothing_has_its_job_taken_from_it(desk: Desk) -> None:
+    assert given_up_in_its_work(desk) == [True]
+    episode = now(desk.ledger)
+    assert (episode.state, episode.claim, episode.failure) == (State.QUEUED, None, None)
+    assert waiting(desk)
+
+
+def test_but_not_one_that_somebody_else_has_by_now(desk: Desk, clock: FakeClock) -> None:
+    assert given_up_in_its_work(desk, taken_over(desk, clock)) == [False]
+    claim = now(desk.ledger).claim
+    assert claim
+    assert claim.worker == "worker-2"
+    assert desk.queue.depth().leased == 1
+
+
+def test_nor_one_that_is_done(desk: Desk) -> None:
+    def done(item: Item) -> None:
+        at = desk.clock()
+        item.handle.write(lambda episode: states.transcribed(episode, {}, 1.0, at))
+        item.handle.write(lambda episode: states.done(episode, at))
+        assert desk.hand.job
+        assert not give_up(desk, desk.hand.job)
+
+    assert work_one(replace(desk, handler=done)) is Outcome.DONE
+    assert now(desk.ledger).state is State.PUBLISHED
+    assert desk.queue.depth() == EMPTY
+
+
+def test_nor_where_nothing_can_be_written(desk: Desk, clock: FakeClock) -> None:
+    taken = 1
+    broken = failing(desk.ledger, "record", StorageError("no answer"), times=99, after=taken)
+
+    def deaf(item: Item) -> None:
+        assert unlucky.hand.job
+        assert not give_up(unlucky, unlucky.hand.job)
+        raise Stopped
+
+    unlucky = replace(desk, ledger=broken, handler=deaf)
+    with pytest.raises(StorageError):
+        work_one(unlucky)
+    clock.go_on(60)
     assert work_one(desk) is Outcome.DONE
 
 

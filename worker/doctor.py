@@ -7,12 +7,20 @@ from collections.abc import Iterator
 from pipeline.doctor import Finding
 from pipeline.errors import ModelError
 from pipeline.wiring import Engine
+from worker.handlers import WHISPER, handler_named
 from worker.hub import NAME_IT, reachable
 from worker.models import choose, to_download
+from worker.watching import LogWatch
 
 
 def model(engine: Engine) -> Iterator[Finding]:
-    """The speech model is here, or can be fetched; it is not fetched just for this."""
+    """The speech model is here, or can be fetched; it is not fetched just for this. A handler that is not
+    ours needs none, but has to be there. Raises ConfigError."""
+    handler = engine.config.worker.handler
+    if handler != WHISPER:
+        handler_named(handler, engine, lambda _: None, LogWatch())
+        yield Finding(check="handler", state="ok", found=handler)
+        return
     config = engine.config.transcribe
     missing = to_download(config)
     if missing is None:

@@ -219,23 +219,28 @@ def test_killed_at_every_boundary_and_run_again(tmp_path: Path, base: str) -> No
         assert_all_is_well(config)
 
 
-@pytest.mark.parametrize("seed", range(8))
-def test_killed_at_random_times_until_it_gets_through(tmp_path: Path, base: str, seed: int) -> None:
+@pytest.mark.parametrize(
+    ("seed", "number"),
+    [*((seed, signal.SIGKILL) for seed in range(8)), (8, signal.SIGTERM), (9, signal.SIGTERM)],
+)
+def test_killed_or_told_to_end_at_random_times_until_it_gets_through(
+    tmp_path: Path, base: str, seed: int, number: signal.Signals
+) -> None:
     config = fresh(tmp_path, base, "killed")
     chance = random.Random(seed)
     for patience in range(1, 16):
         child = started(partial(undisturbed, config))
-        killer = threading.Timer(chance.uniform(0, 0.04 * patience), kill, (child,))
+        killer = threading.Timer(chance.uniform(0, 0.04 * patience), kill, (child, number))
         killer.start()
         code = ended(child)
         killer.cancel()
         killer.join()
-        if code == 0:
+        if code == 0 and number is signal.SIGKILL:  # one that is told to end ends well
             break
     assert in_child(partial(undisturbed, config)) == 0
     assert_all_is_well(config)
 
 
-def kill(child: int) -> None:
+def kill(child: int, number: signal.Signals) -> None:
     with suppress(ProcessLookupError):  # it was faster
-        os.kill(child, signal.SIGKILL)
+        os.kill(child, number)
