@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from pipeline.adapters.http import Http
     from pipeline.budget import Spending
     from pipeline.dispatch import Budget, Dispatched
+    from pipeline.proposing import Ask
     from pipeline.publishing import Publisher
     from pipeline.settling import Books, Settled
     from pipeline.status import Status
@@ -177,6 +178,17 @@ class Engine(ABC):
     def warm(self) -> bool:
         """Whether a worker shall be there though nothing waits."""
         return self.clock() < self.ledger.warm_until()
+
+    @property
+    def language_model(self) -> Ask | None:
+        """What proposes corrections; None where the config names none. Raises ConfigError."""
+        refine = self.config.refine
+        if not refine.model:
+            return None
+        from pipeline.adapters.aws.bedrock import bedrock
+
+        region = refine.region or (self.config.aws.region if self.config.aws else "")
+        return bedrock(refine, region, __version__)
 
     @cached_property
     def prices(self) -> PriceList:

@@ -14,13 +14,16 @@ import msgspec
 from pipeline import config as configs
 from pipeline.console import config_option, engine, one_line, say
 from pipeline.errors import ConfigError
-from pipeline.formats import FORMATS
+from pipeline.formats import written
+from pipeline.vocabulary import Vocabulary, read_vocabulary
+from pipeline.wiring import Engine
 from worker.handlers import handler_named
-from worker.models import choose
+from worker.listening import AudioFile
+from worker.quality import in_a_line
 from worker.run import work as run
 from worker.run import work_many
+from worker.transcribing import Scribe, Show
 from worker.watching import PLAIN, BarWatch, LogWatch, log_to_stderr
-from worker.whisper import Whisper
 
 _KINDS = ("json", "vtt", "srt", "txt", "md")
 
@@ -31,6 +34,12 @@ _KINDS = ("json", "vtt", "srt", "txt", "md")
 @click.option("--format", "formats", help="Of json,vtt,srt,txt,md (default: txt; with -o: all of them).")
 @click.option("--model", help="Any faster-whisper model or a folder; 'packaged' for the small one inside.")
 @click.option("--language", metavar="CODE", help="Such as 'en' (default: detected).")
+@click.option("--speakers", type=click.IntRange(min=1), help="How many there are (default: found out).")
+@click.option(
+    "--vocabulary",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A show's own words (docs/transcripts.md).",
+)
 @config_option
 @click.pass_context
 def transcribe(
@@ -40,29 +49,39 @@ def transcribe(
     formats: str | None,
     model: str | None,
     language: str | None,
+    speakers: int | None,
+    vocabulary: Path | None,
 ) -> None:
     """Transcribe one AUDIO file, to try it out: no feed, no queue, no review.
 
     Prints the transcript, or writes one file for each format into the folder given with -o.
     """
     kinds = _kinds(formats, output)
-    settings = _settings(ctx)
+    at = _engine(ctx)
+    config = at.config if at else configs.Config()
     if model:
-        settings = msgspec.structs.replace(settings, model=model)
+        settings = msgspec.structs.replace(config.transcribe, model=model)
+        config = msgspec.structs.replace(config, transcribe=settings)
+    show = Show(
+        language=language,
+        fewest=speakers or 1,
+        most=speakers or configs.Feed(name="any").max_speakers,
+        vocabulary=_words(vocabulary),
+    )
     if output:
         output.mkdir(parents=True, exist_ok=True)
     with BarWatch() if sys.stderr.isatty() else nullcontext(LogWatch()) as watch:
-        watch.begin("speech model")
-        choice = choose(settings, language, say, lambda done, total: watch.progress(done, total, 0.0))
         watch.begin(audio.name)
-        whisper = Whisper(choice, settings)
-        made = whisper.transcribe(audio, {"title": one_line(audio.stem)}, language, watch.progress)
+        ask = at.language_model if at else None
+        scribe = Scribe(config, say, lambda done, total: watch.progress(done, total, 0.0), ask)
+        made = scribe.transcript(AudioFile(audio, one_line(audio.stem), watch.progress), show).transcript
+    say(in_a_line(made.quality))
     if output is None:
-        click.echo(FORMATS[kinds[0]](made).encode(), nl=False)  # UTF-8, as its files are
+        click.echo(written(kinds[0], made, config.captions).encode(), nl=False)  # UTF-8, as its files are
         return
     for kind in kinds:
         path = output / f"{audio.stem}.{kind}"
-        path.write_text(FORMATS[kind](made), encoding="utf-8")
+        path.write_text(written(kind, made, config.captions), encoding="utf-8")
         click.echo(os.fsencode(path))
 
 
@@ -80,13 +99,22 @@ def _kinds(formats: str | None, output: Path | None) -> Sequence[str]:
     return kinds
 
 
-def _settings(ctx: click.Context) -> configs.Transcribe:
-    """The config's, where there is a config: this command does without."""
+def _engine(ctx: click.Context) -> Engine | None:
+    """That of the config, where there is one: this command does without."""
     try:
-        path = configs.find(ctx.meta.get("config"))
+        configs.find(ctx.meta.get("config"))
     except ConfigError:
-        return configs.Transcribe()
-    return configs.load(path).transcribe
+        return None
+    return engine(ctx)
+
+
+def _words(path: Path | None) -> Vocabulary:
+    if path is None:
+        return Vocabulary()
+    try:
+        return read_vocabulary(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} can't be read: {error}") from None
 
 
 @click.command()

@@ -18,6 +18,7 @@ import msgspec
 
 from pipeline import __version__
 from pipeline.errors import AudioError
+from pipeline.model import Episode
 from worker import audio
 from worker.heard import Heard
 from worker.windows import Window, windows
@@ -119,6 +120,30 @@ class Meter:
         elapsed = self._monotonic() - self._began
         speed = max(0.0, self._done_s - self._found_s) / elapsed if elapsed > 0 else 0.0
         self._progress(self._done_s, max(self._total_s, self._done_s), speed)
+
+
+class AudioFile:
+    """A file of nobody's show. See `handling.Source`; nothing is kept on the way."""
+
+    def __init__(self, path: Path, title: str, progress: Callable[[float, float, float], None]) -> None:
+        self.episode = Episode(id="", feed="", title=title)
+        self._progress = progress
+        self._path = path
+
+    def file(self) -> Path:
+        return self._path
+
+    def progress(self, done_s: float, total_s: float, speed: float) -> None:
+        self._progress(done_s, total_s, speed)
+
+    def stored(self, name: str) -> bytes | None:
+        return None
+
+    def store(self, name: str, data: bytes) -> None:
+        pass
+
+    def discard(self, name: str) -> None:
+        pass
 
 
 def listened(source: Source, ears: Ears) -> list[Part]:

@@ -7,7 +7,7 @@ recogniser's own checks doubted. Numbers are rounded, so that the same transcrip
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from pipeline.model import Doubt, Segment, Transcript, Word
 from pipeline.spoken import names, settled
+from worker.audio import clock
 from worker.repeats import loops, numbered, said_before
 
 Span = tuple[float, float]
@@ -270,3 +271,10 @@ def _uncapitalised(block: Sequence[Word]) -> bool:
         text[0].isupper() and text.partition("'")[0].partition("\u2019")[0].rstrip(".,?!") != "I"
         for text in cased
     )
+
+
+def in_a_line(quality: Mapping[str, Any]) -> str:
+    """The report in a few words."""
+    share, passages = 100 * quality["expected_wer"], quality["passages"]
+    worst = f", first of all that at {clock(passages[0]['start'])}" if passages else ""
+    return f"words to correct: about {share:.1f}%; passages worth hearing: {len(passages)}{worst}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,17 +19,20 @@ from worker.models import choose
 from worker.naming import Name, named
 from worker.passages import ordered
 from worker.profiles import Profile
+from worker.pyannote import Pyannote
 from worker.quality import report
 from worker.refining import Refined, refined
+from worker.transcripts import about
 from worker.whisper import Whisper
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pipeline.proposing import Ask
     from worker.handling import Source
     from worker.hub import Bytes, Say
     from worker.voices import Voices
+
+
+NO_WORDS = Vocabulary()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +43,7 @@ class Show:
     names: Sequence[str] = ()  #: of who is heard in most episodes
     fewest: int = 1  #: speakers of an episode
     most: int = 12
-    vocabulary: Vocabulary = Vocabulary()
+    vocabulary: Vocabulary = NO_WORDS
     profiles: Mapping[str, Profile] = field(default_factory=dict[str, Profile])  #: of voices, by names
     notes: Sequence[str] = ()  #: what else should be known, and why it is not; for the quality report
 
@@ -72,6 +75,7 @@ class Scribe:
         self._window_s = window_s
         self._whispers: dict[bool, Whisper] = {}
         self._voices: Voices | None = None
+        self._pyannote = Pyannote(config.speakers.model)
 
     def transcript(self, source: Source, show: Show) -> Made:
         """Raises AudioError where the audio can't be used, LanguageError and ModelError where a model can't,
@@ -80,12 +84,17 @@ class Scribe:
         parts = listened(source, ears)
         end_s = parts[-1].heard.end_s
         language = next(part.heard.language for part in parts if part.heard.language) or "en"
-        voices = self._who(source.file(), parts, show)
+
+        def go_on() -> None:
+            source.progress(end_s, end_s, 0.0)
+
+        voices = self._who(source, parts, show, go_on)
         people = source.episode.people
-        told = assigned(ordered([each for part in parts for each in part.heard.segments], end_s), voices.turns)
+        heard = ordered([segment for part in parts for segment in part.heard.segments], end_s)
+        told = assigned(heard, voices.turns)
         names = named(told, voices, show.names, people, show.profiles)
         right = corrected(told, show.vocabulary.knowing([*show.names, *people]), language)
-        better = self._refined(right.segments, names, source, end_s)
+        better = self._refined(right.segments, names, go_on)
         made = Transcript(
             episode=about(source.episode),
             language=language,
@@ -135,12 +144,12 @@ class Scribe:
             self._voices = Voices()
         return self._voices
 
-    def _who(self, path: Path, parts: Sequence[Part], show: Show) -> Diarization:
+    def _who(
+        self, source: Source, parts: Sequence[Part], show: Show, go_on: Callable[[], None]
+    ) -> Diarization:
         method = self._config.speakers.method
         if method == "pyannote":
-            from worker.pyannote import diarized
-
-            return diarized(path, self._config.speakers.model, show.fewest, show.most)
+            return self._pyannote.turns_of(source.file(), show.fewest, show.most, go_on)
         if method == "none":
             return Diarization((), {}, {})
         from worker.voices import from_bytes
@@ -148,16 +157,12 @@ class Scribe:
         return turns_of([from_bytes(part.voiced) for part in parts], show.fewest, show.most)
 
     def _refined(
-        self, segments: Sequence[Segment], names: Mapping[str, Name], source: Source, end_s: float
+        self, segments: Sequence[Segment], names: Mapping[str, Name], go_on: Callable[[], None]
     ) -> Refined:
         if self._ask is None:
             return Refined(tuple(segments), ())
         texts = [name.text for name in names.values()]
-
-        def told(done: int, of: int) -> None:
-            source.progress(end_s, end_s, 0.0)
-
-        return refined(segments, texts, self._config.refine.context, self._ask, told)
+        return refined(segments, texts, self._config.refine.context, self._ask, lambda done, of: go_on())
 
     def _paid(self, better: Refined) -> dict[str, Any]:
         """Which language model was asked, and what it read and wrote."""
@@ -175,19 +180,3 @@ class Scribe:
         quality = report(made, speech, doubts, episode.duration_s)
         sure = {label: {"how": name.how, "sure": round(name.sure, 2)} for label, name in names.items()}
         return {**quality, "names": sure}
-
-
-def about(episode: Episode) -> dict[str, Any]:
-    """What the transcript document says of its episode."""
-    facts = {
-        "id": episode.id,
-        "feed": episode.feed,
-        "guid": episode.guid,
-        "number": episode.number,
-        "season": episode.season,
-        "title": episode.title,
-        "published": episode.published,
-        "link": episode.link,
-        "duration_s": episode.duration_s,
-    }
-    return {key: value for key, value in facts.items() if value not in (None, "")}

@@ -6,12 +6,12 @@ worker stopped.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from pipeline import states
-from pipeline.formats import FORMATS, read_transcript, transcript_json
+from pipeline.formats import read_transcript, transcript_json, written
 from pipeline.keys import key_of
 from pipeline.model import Episode, State, Step, Transcript
 from pipeline.publishing import Publisher
@@ -20,28 +20,17 @@ from worker.handling import Item
 CAPTIONS = ("vtt", "srt", "txt", "md")  #: stored beside every transcript, for people to fetch
 
 
-def plain_captions(transcript: Transcript) -> dict[str, str]:
-    """A transcript in each format, by the format's name."""
-    return {name: FORMATS[name](transcript) for name in CAPTIONS}
-
-
-def _nothing(item: Item) -> None:
-    """Nothing was kept on the way."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class TranscriptHandler:
     """See `handling.Handler`.
 
     `transcribe` makes the transcript of an item; it may store parts of it, so that a successor need not
-    make them again, and `forget` discards those once the whole is kept. `captions` are texts by the name
-    of their format.
+    make them again, and `forget` discards those once the whole is kept.
     """
 
     publisher: Publisher
     transcribe: Callable[[Item], Transcript]
-    captions: Callable[[Transcript], Mapping[str, str]] = plain_captions
-    forget: Callable[[Item], None] = _nothing
+    forget: Callable[[Item], object] = lambda item: None
 
     def __call__(self, item: Item) -> None:
         self.publisher.check(item.episode)
@@ -67,9 +56,10 @@ class TranscriptHandler:
             # One that was thought dead, or a successor, was first: everybody goes on from what it stored.
             transcript = read_transcript(kept)
         made = {"transcript": key_of(item.episode, "transcript.json")}
-        for name, text in self.captions(transcript).items():
-            made[name] = key_of(item.episode, f"transcript.{name}")
-            item.store(f"transcript.{name}", text.encode())
+        for kind in CAPTIONS:
+            made[kind] = key_of(item.episode, f"transcript.{kind}")
+            text = written(kind, transcript, self.publisher.config.captions)
+            item.store(f"transcript.{kind}", text.encode())
         at = self.publisher.clock()
         item.handle.write(
             lambda episode: states.transcribed(
@@ -91,4 +81,4 @@ def about(episode: Episode) -> dict[str, Any]:
         "link": episode.link,
         "duration_s": episode.duration_s,
     }
-    return {key: value for key, value in facts.items() if value is not None}
+    return {key: value for key, value in facts.items() if value not in (None, "")}

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 
 from pipeline.config import Feed
 from pipeline.errors import ConfigError, StorageError
-from pipeline.formats import written
 from pipeline.model import Episode, Step, Transcript
 from pipeline.vocabulary import Vocabulary, read_vocabulary
 from pipeline.wiring import Engine
@@ -16,22 +15,15 @@ from worker.handling import Handler, Item
 from worker.listening import forget
 from worker.profiles import Profile, learnt, profiles_from_bytes, profiles_to_bytes
 from worker.transcribing import Made, Scribe, Show
-from worker.transcripts import CAPTIONS, TranscriptHandler
+from worker.transcripts import TranscriptHandler
 
 log = logging.getLogger("proofcast.worker")
 
 
 def whisper_handler(engine: Engine, say: Callable[[str], None], watch: Watch) -> Handler:
     """Raises ConfigError where the config asks for what is not installed."""
-    options = engine.config.captions
-
-    def captions(transcript: Transcript) -> Mapping[str, str]:
-        return {kind: written(kind, transcript, options) for kind in CAPTIONS}
-
     speech = Speech(engine, say, watch)
-    return TranscriptHandler(
-        publisher=engine.publisher, transcribe=speech, captions=captions, forget=speech.done
-    )
+    return TranscriptHandler(publisher=engine.publisher, transcribe=speech, forget=speech.done)
 
 
 class Speech:
