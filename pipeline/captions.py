@@ -128,7 +128,7 @@ def _blocks(t: Transcript, options: Captions) -> Iterator[_Block]:
         name = announced.get(parts[first].speaker) if change or options.speakers == "always" else None
         view = _led(name, parts[first : first + most])
         named = 1 if name else 0
-        stop = _good_end(view, named, _reach(view, options))
+        stop = _good_end(view, named, _reach(view, named, options))
         first += stop - named
         next_ms = round(parts[first].start * 1000) if first < len(parts) else 0
         start_ms, end_ms = _times(view[:stop], free_ms, next_ms, round(options.max_s * 1000))
@@ -156,12 +156,12 @@ def _led(name: str | None, parts: Sequence[Piece]) -> Sequence[Piece]:
     ]
 
 
-def _reach(parts: Sequence[Piece], options: Captions) -> int:
-    """Where a cue that begins with the first piece has to end at the latest."""
+def _reach(parts: Sequence[Piece], named: int, options: Captions) -> int:
+    """Where a cue that begins with the first piece has to end at the latest; behind a name, later."""
     lines, width = 1, len(parts[0].text)
     for at in range(1, len(parts)):
         part = parts[at]
-        if _turns(parts, at) or part.end - parts[0].start > options.max_s:
+        if at > named and (_turns(parts, at) or part.end - parts[0].start > options.max_s):
             return at
         width += part.spaced + len(part.text)
         if width > options.line_chars:

@@ -8,12 +8,14 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 import pysubs2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from pipeline.config import Captions
 from pipeline.errors import StorageError
 from pipeline.formats import (
     FORMATS,
@@ -29,6 +31,7 @@ from pipeline.formats import (
     transcript_json,
     txt,
     vtt,
+    written,
 )
 from pipeline.model import Segment, Transcript, Word
 
@@ -331,8 +334,8 @@ def test_no_text_breaks_the_structure_of_vtt(talk: Transcript) -> None:
 @given(talks)
 def test_readers_find_the_same_cues(talk: Transcript) -> None:
     found = cues(talk)
-    for written, form in ((vtt(talk), "vtt"), (srt(talk), "srt")):
-        read = pysubs2.SSAFile.from_string(written, format_=form, keep_html_tags=True)
+    for shown, form in ((vtt(talk), "vtt"), (srt(talk), "srt")):
+        read = pysubs2.SSAFile.from_string(shown, format_=form, keep_html_tags=True)
         assert [(event.start, event.end) for event in read] == [(cue.start_ms, cue.end_ms) for cue in found]
         for event, cue in zip(read, found, strict=True):
             if not ends_in_digits(cue):  # pysubs2 takes a last line of digits for the next cue's number
@@ -349,6 +352,142 @@ def _shown_of(cue: Cue, form: str) -> str:
     if form == "vtt":
         return text.replace("\\N", "\n")
     return text.translate(str.maketrans({"<": "\u2039", ">": "\u203a", "\\": "\uff3c"}))
+
+
+# ----- captions as the config wants them
+
+NAMED = Captions(speakers="when-changes")
+
+
+def test_names_stand_where_the_speaker_changes() -> None:
+    talk = replace(TALK, segments=(*TALK.segments, said("And that was all.", 10.0)))
+    assert vtt(talk, NAMED) == (
+        "WEBVTT\n\n"
+        "00:00:00.000 --> 00:00:02.400\nAnn: Welcome to the show. My name is Ann.\n\n"
+        "00:00:03.000 --> 00:00:04.800\nBob: And mine is Bob &amp; Co.\n\n"
+        "00:00:06.500 --> 00:00:07.500\nAnn: Let's begin.\n\n"
+        "00:00:10.000 --> 00:00:11.200\nAnd that was all.\n"
+    )
+    assert "Ann: Let's begin.\n\n4\n00:00:10,000 --> 00:00:11,200\nAnd that" in srt(talk, NAMED)
+
+
+def test_names_in_each_cue_or_in_none() -> None:
+    always, never = (vtt(TALK, Captions(speakers=speakers)) for speakers in ("always", "never"))
+    assert re.findall(r"\n(\w+): ", always) == ["Ann", "Bob", "Ann"]
+    assert "Ann: Let's begin." in always
+    assert "<v" not in always + never
+    assert "Bob: " not in never
+    alone = make(said("Hello there."), spk_0="Ann")
+    assert "Ann: Hello there." in vtt(alone, Captions(speakers="always"))
+    assert "Ann" not in vtt(alone, NAMED)
+
+
+def test_a_long_name_leaves_room_for_the_text() -> None:
+    talk = make(
+        said("One two three four."), said("Yes.", 5.0, speaker="b"), spk_0="Wilhelmina Konstantinopolous"
+    )
+    found = cues(talk, Captions(line_chars=24, lines=1, speakers="when-changes"))
+    assert [cue.lines for cue in found] == [("Wilhelmina\u2026: One two",), ("three four.",), ("b: Yes.",)]
+
+
+def test_lines_are_as_long_and_as_many_as_wanted() -> None:
+    text = "one two three four five six seven eight nine ten eleven twelve"
+    assert [cue.lines for cue in cues(make(said(text)), Captions(line_chars=24, lines=3))] == [
+        ("one two three four", "five six seven eight", "nine ten eleven twelve")
+    ]
+    assert len(cues(make(said(text)), Captions(line_chars=120, lines=1))) == 1
+    assert [cue.end_ms - cue.start_ms for cue in cues(make(said(text)), Captions(max_s=2))] == [1800, 1800]
+
+
+def test_the_word_being_said_is_marked() -> None:
+    talk = make(said("Ready <or> not?", 1.0), spk_0="Ann")
+    assert vtt(talk, Captions(highlight="underline")) == (
+        "WEBVTT\n\n"
+        "00:00:01.000 --> 00:00:01.300\n<u>Ready</u> &lt;or&gt; not?\n\n"
+        "00:00:01.300 --> 00:00:01.600\nReady <u>&lt;or&gt;</u> not?\n\n"
+        "00:00:01.600 --> 00:00:01.900\nReady &lt;or&gt; <u>not?</u>\n"
+    )
+    assert srt(talk, Captions(highlight="bold")).startswith(
+        "1\n00:00:01,000 --> 00:00:01,300\n<b>Ready</b> \u2039or\u203a not?\n"
+    )
+    assert "<i>Ready</i>" in srt(talk, Captions(highlight="italic"))
+
+
+def test_words_too_short_to_see_are_marked_together() -> None:
+    quick = said("It all went too fast.", 1.0, pace=0.01)
+    marked = re.findall("<u>.*?</u>", vtt(make(quick), Captions(highlight="underline")))
+    assert marked == ["<u>It all</u>", "<u>went too fast.</u>"]
+
+
+def test_options_are_for_captions_only() -> None:
+    options = Captions(line_chars=20, speakers="always", highlight="bold")
+    for kind, write in FORMATS.items():
+        assert written(kind, TALK) == write(TALK)
+        assert (written(kind, TALK, options) != write(TALK)) == (kind in {"vtt", "srt"})
+
+
+wishes = st.builds(
+    Captions,
+    line_chars=st.integers(20, 120),
+    lines=st.integers(1, 4),
+    max_s=st.floats(1, 60),
+    speakers=st.sampled_from(["voices", "when-changes", "always", "never"]),
+    highlight=st.sampled_from(["none", "underline", "bold", "italic"]),
+)
+
+
+def unnamed(cue: Cue, options: Captions) -> str:
+    """A cue's text without the name that may stand in front."""
+    text = " ".join(cue.lines)
+    if options.speakers in {"voices", "never"}:
+        return text
+    return re.sub(r"^(Ann|B>|b|<c>|-->|B> -->|Speaker): ?", "", text)
+
+
+@given(talks, wishes)
+def test_any_cues_are_in_order_and_fit(talk: Transcript, options: Captions) -> None:
+    found = cues(talk, options)
+    for before, cue in pairwise(found):
+        assert before.end_ms <= cue.start_ms
+    for cue in found:
+        assert 20 <= cue.end_ms - cue.start_ms <= max(20, round(options.max_s * 1000))
+        assert 1 <= len(cue.lines) <= options.lines
+        assert all(0 < len(line) <= options.line_chars and line == line.strip() for line in cue.lines)
+    assert squeezed("".join(unnamed(cue, options) for cue in found)) == squeezed(
+        "".join(segment.text for segment in talk.segments)
+    )
+
+
+@given(talks, wishes)
+def test_marked_words_stay_within_their_cues(talk: Transcript, options: Captions) -> None:
+    tag = {"underline": "u", "bold": "b", "italic": "i", "none": "x"}[options.highlight]
+    plainly = msgspec.structs.replace(options, highlight="none")
+    head, *blocks = vtt(talk, options).split("\n\n")
+    assert head.strip() == "WEBVTT"
+    shown = [block.rstrip("\n").split("\n", 1) for block in blocks]
+    times = [re.findall(r"\d\d:\d\d:\d\d\.\d{3}", timing) for timing, _ in shown]
+    assert all(start < end for start, end in times)
+    assert all(before[1] <= after[0] for before, after in pairwise(times))
+    bare = [re.sub(f"</?{tag}>", "", text) for _, text in shown]
+    assert all(not re.search(r"[<>]", re.sub(r"^<v [^<>\n]+>", "", text)) for text in bare)
+    # Each cue begins and ends when it would unmarked, and says the same all along.
+    whole = [block.rstrip("\n").split("\n", 1) for block in vtt(talk, plainly).split("\n\n")[1:]]
+    joined: list[list[str]] = []
+    for (start, end), text in zip(times, bare, strict=True):
+        if joined and joined[-1] == [joined[-1][0], start, text] and start not in {w[0][:12] for w in whole}:
+            joined[-1][1] = end
+        else:
+            joined.append([start, end, text])
+    assert [[f"{start} --> {end}", text] for start, end, text in joined] == whole
+
+
+@given(talks, wishes)
+def test_readers_find_the_marked_cues(talk: Transcript, options: Captions) -> None:
+    tag = {"underline": "u", "bold": "b", "italic": "i", "none": "x"}[options.highlight]
+    read = pysubs2.SSAFile.from_string(srt(talk, options), format_="srt", keep_html_tags=True)
+    assert len(read) == vtt(talk, options).count(" --> ")
+    for event in read:
+        assert set(re.findall("<[^>]*>", event.text)) <= {f"<{tag}>", f"</{tag}>"}
 
 
 # ----- for reading

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.config import Layout
+from pipeline.config import Captions, Layout
 from pipeline.errors import ConfigError
 from pipeline.formats import FORMATS
 from pipeline.layouts import LAYOUTS, check_layout, layout_named, site_files, slugify
@@ -49,6 +49,13 @@ def test_a_layout_of_the_config() -> None:
     layout = layout_named("mine", {"mine": mine})
     assert site_files(layout, TALK, {**FIELDS, "season": 2}) == {
         "content/bites/S2/7-hello-bites-0a1b.txt": "Hello.\n"
+    }
+
+
+def test_captions_are_as_the_config_wants_them_but_for_marked_words() -> None:
+    wanted = Captions(speakers="always", highlight="underline")
+    assert site_files({"vtt": "{slug}.vtt"}, TALK, FIELDS, wanted) == {
+        "hello.vtt": "WEBVTT\n\n00:00:00.000 --> 00:00:02.000\nAnn: Hello.\n"
     }
 
 
