@@ -35,7 +35,7 @@ MISSED_S = 2.0  #: so much is reported, where that did not help
 STEADY_S = 3.0  #: shorter passages are too short to have a pace
 POSSIBLE = 7.0  #: words a second that nobody speaks for long
 
-DULL_WORDS = 40  #: so many without a capital, or without the end of a sentence
+DULL_WORDS = 50  #: so many without a capital, or without the end of a sentence: few sentences are as long
 
 _ENDS = re.compile(r"[.!?\u2026\u3002\uff01\uff1f]")
 _SELF = re.compile(r"\bI\b")
@@ -113,11 +113,18 @@ def slow(passages: Sequence[Passage], speech: Sequence[Span], share: float) -> l
     return [index for index in steady if paces[index] < share * usual]
 
 
-def dull(text: str) -> bool:
-    """Whether a text has no capitals or no sentences, where its script has capitals."""
-    if text.upper() == text.lower():
-        return False
-    return not _ENDS.search(text) or not any(letter.isupper() for letter in _SELF.sub("", text))
+def endless(text: str) -> bool:
+    """Whether no sentence ends in it, where its script has such ends as capitals have."""
+    return _has_case(text) and not _ENDS.search(text)
+
+
+def small(text: str) -> bool:
+    """Whether it has no capitals, but for the word I, where its script has them."""
+    return _has_case(text) and not any(letter.isupper() for letter in _SELF.sub("", text))
+
+
+def _has_case(text: str) -> bool:
+    return text.upper() != text.lower()
 
 
 def nobody_there(passage: Passage, speech: Sequence[Span]) -> bool:
@@ -190,10 +197,11 @@ def _looped(passages: Sequence[Passage]) -> list[int]:
 
 
 def dull_runs(passages: Sequence[Passage]) -> list[int]:
-    """Single passages may well be parts of sentences; long runs of such are not."""
-    found: list[int] = []
-    for faulty, group in groupby(range(len(passages)), key=lambda index: dull(passages[index].text)):
-        indices = list(group)
-        if faulty and sum(len(passages[index].words) for index in indices) >= DULL_WORDS:
-            found += indices
-    return found
+    """Long runs without sentences or without capitals; single passages may well be parts of sentences."""
+    found: set[int] = set()
+    for fault in (endless, small):
+        for faulty, group in groupby(range(len(passages)), key=lambda i: fault(passages[i].text)):
+            indices = list(group)
+            if faulty and sum(len(passages[index].words) for index in indices) >= DULL_WORDS:
+                found.update(indices)
+    return sorted(found)

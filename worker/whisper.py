@@ -29,7 +29,7 @@ from worker.hints import NARROW, NONE, Hints
 from worker.mending import mended
 from worker.models import BATCHES, ModelChoice, language_code
 from worker.passages import Passage, moved, ordered
-from worker.shards import Timeline, audible, cuts, packed
+from worker.shards import SHARD_S, Timeline, audible, cuts, packed
 from worker.team import Team
 from worker.windows import Samples, Window, windows
 
@@ -216,7 +216,7 @@ class Whisper:
             team.done(span[1] - span[0])
             return found
 
-        limits = pairwise(cuts(speech, team.length_s))
+        limits = pairwise(cuts(speech, team.length_s, SHARD_S))
         return [passage for found in team.each(shard, list(limits)) for passage in found]
 
     def _one_by_one(
