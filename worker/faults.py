@@ -24,6 +24,7 @@ LOWER_CASE, LANGUAGE, TIMES = "lower case", "language", "times"
 SQUEEZED = 2.4  #: text that can be compressed more repeats itself
 UNLIKELY = -1.0  #: a mean log probability below this is a guess
 NOBODY = 0.6  #: that nobody speaks, when the text is unlikely too
+UNSURE = 0.3  #: words that are so improbable on average
 
 COPIES, COPIED_WORDS = 3, 8  #: of a phrase one after another, and words in all, that make a loop
 LONGEST_PHRASE = 40  #: words
@@ -135,17 +136,26 @@ def nobody_there(passage: Passage, speech: Sequence[Span]) -> bool:
 
 
 def surely_invented(passage: Passage, speech: Sequence[Span]) -> bool:
-    """Words where nobody speaks, that the model itself doubts, or that it is known to make up."""
+    """Words where nobody speaks that the model itself doubts, or that it is known to make up.
+
+    Music may pass for speech; what is made up over that, the model does not believe itself.
+    """
     doubted = passage.silence > NOBODY or passage.logprob < UNLIKELY or passage.squeeze > SQUEEZED
     said = " ".join(words_of(passage.text))
-    return nobody_there(passage, speech) and (doubted or not said or bool(_STOCK.fullmatch(said)))
+    stock = not said or bool(_STOCK.fullmatch(said))
+    if nobody_there(passage, speech):
+        return doubted or stock
+    return stock and _sure(passage) < UNSURE
 
 
 def perhaps_invented(passage: Passage, speech: Sequence[Span]) -> bool:
     """Words where nobody speaks; or few, unlikely ones where music may pass for speech."""
-    sure = statistics.fmean(word.probability for word in passage.words)
-    sung = pace(passage, speech) < 1.0 and sure < 0.4 and passage.end - passage.start >= STEADY_S
-    return nobody_there(passage, speech) or sung
+    few = pace(passage, speech) < 1.0 and passage.end - passage.start >= STEADY_S
+    return nobody_there(passage, speech) or (few and _sure(passage) < UNSURE)
+
+
+def _sure(passage: Passage) -> float:
+    return statistics.fmean(word.probability for word in passage.words)
 
 
 def suspects(
