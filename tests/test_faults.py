@@ -46,7 +46,8 @@ def settled(
 
     def second(found: Sequence[Suspect]) -> list[Sequence[Passage]]:
         asked.extend(found)
-        return [*again, *([[]] * len(found))][: len(found)]
+        nothing: list[Sequence[Passage]] = [[] for _ in found]
+        return [*again, *nothing][: len(found)]
 
     result, doubts = mended(passages, speech, 60.0, share, second)
     return [each.text for each in result], doubts, asked

@@ -8,9 +8,9 @@ the model astray, always in the same way.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 from faster_whisper import BatchedInferencePipeline, WhisperModel
@@ -106,7 +106,8 @@ class _Steady(WhisperModel):
         Its third value is a temperature: 1 tells the caller to forget the text so far.
         """
         fresh = prompt[prompt.index(tokenizer.sot) :]
-        decode: Any = super().generate_with_fallback
+        decode = super().generate_with_fallback  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+        decode = cast("Callable[..., tuple[Any, float, float, float]]", decode)
         attempts: list[tuple[Any, float, float, float]] = []
         for start, changes in _attempts(prompt, fresh, options.beam_size):
             fixed = replace(options, temperatures=[0.0], **changes)
@@ -161,7 +162,7 @@ class _FasterWhisper:
         list(self._model.transcribe(noise, language="en", beam_size=1, word_timestamps=True)[0])
 
     def speech(self, samples: Samples) -> list[Span]:
-        found: Any = get_speech_timestamps(
+        found = cast("Callable[..., list[dict[str, int]]]", get_speech_timestamps)(
             samples, VadOptions(min_silence_duration_ms=PAUSE_MS, speech_pad_ms=0)
         )
         return [(span["start"] / RATE, span["end"] / RATE) for span in found]
