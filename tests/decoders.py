@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from pipeline.model import Word
 from worker.audio import RATE
-from worker.decoder import How
 from worker.heard import Span
+from worker.listening import How
 from worker.passages import Passage
 from worker.windows import Samples
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.model import Doubt
 from tests.decoders import passage, sentence
@@ -23,6 +26,7 @@ from worker.faults import (
 from worker.heard import Span
 from worker.mending import mended
 from worker.passages import Passage
+from worker.shards import merged
 
 TALK = [(0.0, 60.0)]  #: a minute in which somebody speaks
 
@@ -30,7 +34,7 @@ TALK = [(0.0, 60.0)]  #: a minute in which somebody speaks
 def good(*spans: Span) -> list[Passage]:
     """Different sentences at an ordinary pace."""
     return [
-        passage(sentence(100 * i, round(2.5 * (end - start))), start, end)
+        passage(sentence(100 * i, max(1, round(2.5 * (end - start)))), start, end)
         for i, (start, end) in enumerate(spans)
     ]
 
@@ -64,6 +68,35 @@ def kinds(doubts: Sequence[Doubt]) -> set[str]:
 def test_good_passages_are_left_alone() -> None:
     passages = good((0, 20), (20, 40), (40, 60))
     assert settled(passages) == ([each.text for each in passages], [], [])
+
+
+@st.composite
+def talks(draw: st.DrawFn) -> tuple[list[Passage], list[Span]]:
+    """Passages good and bad, and speech that need not be where they are."""
+    edges = sorted(draw(st.sets(st.integers(0, 59), max_size=12)))
+    passages: list[Passage] = []
+    for start, end in pairwise(edges):
+        text = draw(
+            st.sampled_from([sentence(start * 100, 3 * (end - start)), "See you soon. " * 6, "so it goes", ""])
+        )
+        if text:
+            passages.append(passage(text, start, end, logprob=draw(st.sampled_from([-0.2, -1.3]))))
+    spans = draw(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), max_size=5))
+    return passages, merged((float(min(span)), float(max(span))) for span in spans if span[0] != span[1])
+
+
+@given(talks())
+def test_whatever_is_decoded_again_stays_in_its_place(talk: tuple[list[Passage], list[Span]]) -> None:
+    passages, speech = talk
+    for again in (True, False):
+        found = suspects(passages, speech, 0.5, 60.0)
+        second = [good(suspect.span) if again else [] for suspect in found]
+        result, doubts = mended(passages, speech, 60.0, 0.5, lambda _, second=second: second)
+        starts = [each.start for each in result]
+        assert starts == sorted(starts)
+        assert all(before.span[1] <= after.span[0] for before, after in pairwise(found))
+        assert all(0 <= doubt.start < doubt.end <= 60 for doubt in doubts)
+        assert again or {each.text for each in result} <= {each.text for each in passages} | {"See you soon."}
 
 
 # Invented

@@ -122,12 +122,14 @@ def test_shards_side_by_side_give_what_one_after_another_does(
     choice: ModelChoice, whisper: Whisper, sample: Samples, heard: Heard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worker.whisper.SHARD_S", 17.0)
-    apart = whisper.window(window(sample), "en", NONE, quiet)
+    part = window(sample[: 34 * RATE])
+    apart = whisper.window(part, "en", NONE, quiet)
     several = Whisper(
         ModelChoice(name="tiny.en", path=choice.path, device="cpu", compute_type="int8", threads=3), SETTINGS
     )
-    assert several.window(window(sample), "en", NONE, quiet) == apart
-    assert Levenshtein.distance(words_of(said(apart)), words_of(said(heard))) <= 0.06 * len(words(heard))
+    assert several.window(part, "en", NONE, quiet) == apart
+    whole = words_of(" ".join(word.text for word in words(heard) if word.start < START_S + 34))
+    assert Levenshtein.distance(words_of(said(apart)), whole) <= 0.06 * len(whole)
 
 
 def test_a_batch_hears_as_well(whisper: Whisper, choice: ModelChoice, sample: Samples) -> None:
@@ -164,9 +166,9 @@ def test_a_tail_cut_in_a_word_is_heard_to_its_end(whisper: Whisper, sample: Samp
     assert heard.end_s - words(heard)[-1].end < 1.0
 
 
-def test_small_models_are_told_no_hints(whisper: Whisper, sample: Samples, heard: Heard) -> None:
-    hints = Hints("Fargate, " * 20, "so we talk and we talk")
-    assert whisper.window(window(sample), "en", hints, quiet) == heard
+def test_small_models_are_told_no_hints(whisper: Whisper, sample: Samples) -> None:
+    hints, part = Hints("Fargate, " * 20, "so we talk and we talk"), window(sample[: 6 * RATE])
+    assert whisper.window(part, "en", hints, quiet) == whisper.window(part, "en", NONE, quiet)
 
 
 def test_tokens_are_counted_as_the_model_counts(whisper: Whisper) -> None:

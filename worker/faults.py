@@ -177,7 +177,9 @@ def suspects(
             marks.setdefault(index - 1, DROPPED)  # a gap inside a passage
         else:
             between.append(Suspect(DROPPED, index, index, _room(passages, index, span, end_s)))
-    return sorted([*_runs(passages, marks), *between], key=lambda each: (each.first, each.after))
+    runs = list(_runs(passages, marks))
+    apart = [each for each in between if not any(run.first < each.first < run.after for run in runs)]
+    return sorted([*runs, *apart], key=lambda each: (each.first, each.after))
 
 
 def _runs(passages: Sequence[Passage], marks: dict[int, str]) -> Iterator[Suspect]:
