@@ -1,212 +1,343 @@
-"""Recognising real speech with the packaged model, and what is made of what it says."""
+"""Recognising real speech with the packaged model, and failures that need a decoder made to fail."""
 
 from __future__ import annotations
 
 import json
 import wave
-from collections.abc import Sequence
-from functools import partial
-from itertools import count, pairwise
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from rapidfuzz.distance import Levenshtein
 
 import pipeline.sample
 from pipeline.config import Transcribe
 from pipeline.errors import AudioError, ModelError
-from pipeline.formats import read_transcript, transcript_json
-from pipeline.model import Segment, Transcript, Word
-from worker.audio import RATE
+from pipeline.model import Word
+from pipeline.scoring import word_error_rate, words_of
+from tests.decoders import FakeDecoder, passage, sentence
+from worker.audio import RATE, decode
+from worker.gpu import check_libraries, explained
+from worker.heard import Heard
+from worker.hints import NONE, Hints
 from worker.models import ModelChoice, choose
-from worker.whisper import Whisper, explained, ordered
-from worker.windows import windows
+from worker.passages import Passage
+from worker.whisper import Whisper
+from worker.windows import Samples, Window
 
 SAMPLE = Path(pipeline.sample.__file__).with_name("episode-1.mp3")
 TRUTH = json.loads(SAMPLE.with_suffix(".json").read_text(encoding="utf-8"))
-EPISODE = {"id": "sample", "title": TRUTH["title"]}
+SPOKEN = " ".join(turn["text"] for turn in TRUTH["turns"])
+START_S = 1200.0  #: where the windows of these tests are in their episode
 
-Steps = list[tuple[float, float, float]]
+SETTINGS = Transcribe(model="packaged", device="cpu", compute_type="int8", threads=1, beam_size=1)
+HINTS = Hints(hotwords="Tapewright")
+
+
+def quiet(done_s: float) -> None:
+    """Nobody watches."""
+
+
+def window(samples: Samples) -> Window:
+    return Window(START_S, samples)
+
+
+def said(heard: Heard) -> str:
+    return " ".join(segment.text for segment in heard.segments)
+
+
+def words(heard: Heard) -> list[Word]:
+    return [word for segment in heard.segments for word in segment.words]
 
 
 @pytest.fixture(scope="module")
 def choice() -> ModelChoice:
-    config = Transcribe(model="packaged", device="cpu", compute_type="int8", threads=1)
-    return choose(config, "en", lambda _: None)
+    return choose(SETTINGS, "en", lambda _: None)
 
 
 @pytest.fixture(scope="module")
 def whisper(choice: ModelChoice) -> Whisper:
-    ticks = count()
-    return Whisper(choice, beam_size=1, monotonic=lambda: float(next(ticks)))
+    return Whisper(choice, SETTINGS)
 
 
 @pytest.fixture(scope="module")
-def heard(whisper: Whisper) -> tuple[Transcript, Steps]:
-    steps: Steps = []
-
-    def progress(done_s: float, total_s: float, speed: float) -> None:
-        steps.append((done_s, total_s, speed))
-
-    return whisper.transcribe(SAMPLE, EPISODE, "en-GB", progress), steps
+def sample() -> Samples:
+    return np.concatenate(list(decode(SAMPLE)))
 
 
-def ignore(done_s: float, total_s: float, speed: float) -> None:
-    """Nobody watches."""
+@pytest.fixture(scope="module")
+def heard(whisper: Whisper, sample: Samples) -> Heard:
+    return whisper.window(window(sample), "en-GB", NONE, quiet)
 
 
-def silence(path: Path, seconds: int) -> Path:
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(RATE)
-        file.writeframes(np.zeros(seconds * RATE, np.int16).tobytes())
-    return path
+@pytest.fixture(scope="module")
+def music() -> Samples:
+    """Half a minute of chords."""
+    t = np.arange(30 * RATE) / RATE
+    beat = 0.5 + 0.5 * np.sin(2 * np.pi * 2 * t)
+    notes = np.sin(2 * np.pi * np.outer((220, 277, 330), t))
+    return (0.1 * beat * notes.sum(axis=0)).astype(np.float32)
 
 
-def plain(text: str) -> list[str]:
-    return "".join(letter if letter.isalnum() or letter == "'" else " " for letter in text.lower()).split()
+def with_settings(whisper: Whisper, choice: ModelChoice, settings: Transcribe) -> Whisper:
+    """Other settings for the model that is in memory already."""
+    return Whisper(choice, settings, load=lambda _: whisper._loaded())  # pyright: ignore[reportPrivateUsage]
 
 
-def test_most_words_are_right(heard: tuple[Transcript, Steps]) -> None:
-    truth = plain(" ".join(turn["text"] for turn in TRUTH["turns"]))
-    said = plain(" ".join(segment.text for segment in heard[0].segments))
-    assert Levenshtein.distance(truth, said) / len(truth) < 0.12
+# Real speech
 
 
-def test_words_stand_where_they_were_said(heard: tuple[Transcript, Steps]) -> None:
-    words = [word for segment in heard[0].segments for word in segment.words]
+def test_most_words_are_right(heard: Heard) -> None:
+    assert word_error_rate(SPOKEN, said(heard)) < 0.12
+    assert heard.language == "en"
+    assert (heard.start_s, heard.end_s) == (START_S, pytest.approx(START_S + TRUTH["duration_s"], abs=0.1))
+    assert heard.doubts == ()
+
+
+def test_words_stand_where_they_were_said(heard: Heard) -> None:
+    starts = [word.start - START_S for word in words(heard)]
     for turn in TRUTH["turns"]:
-        assert min(abs(word.start - turn["start"]) for word in words) < 0.6
+        assert min(abs(start - turn["start"]) for start in starts) < 0.6
+    assert all(before.end <= after.start for before, after in pairwise(words(heard)))
+    assert all(word.start < word.end for word in words(heard))
 
 
-def test_the_document_is_complete(heard: tuple[Transcript, Steps], choice: ModelChoice) -> None:
-    transcript, _ = heard
-    assert transcript.episode == EPISODE
-    assert transcript.language == "en"
-    assert transcript.duration_s == pytest.approx(TRUTH["duration_s"], abs=0.1)
-    assert transcript.speakers == {"spk_0": "Speaker 1"}
-    assert {"name": "tiny.en", "device": "cpu", "compute_type": "int8", "beam_size": 1}.items() <= (
-        transcript.model.items()
-    )
-    assert {"faster_whisper", "ctranslate2"} <= transcript.model.keys()
-    assert "fallback_from" not in transcript.model
-    assert read_transcript(transcript_json(transcript).encode()) == transcript
+def test_speech_is_where_words_are(heard: Heard) -> None:
+    assert all(before[1] <= after[0] for before, after in pairwise(heard.speech))
+    middles = [(word.start + word.end) / 2 for word in words(heard)]
+    inside = [any(start - 0.3 < at < end + 0.3 for start, end in heard.speech) for at in middles]
+    assert sum(inside) > 0.98 * len(inside)
 
 
-def check_times(segments: Sequence[Segment], end_s: float) -> None:
-    words = [word for segment in segments for word in segment.words]
-    assert all(0 <= word.start <= word.end <= round(end_s, 3) for word in words)
-    assert all(before.end <= after.start for before, after in pairwise(words))
-    assert all((s.start, s.end) == (s.words[0].start, s.words[-1].end) for s in segments)
-    assert all(round(time, 3) == time for word in words for time in (word.start, word.end))
-
-
-def test_times_run_forward(heard: tuple[Transcript, Steps]) -> None:
-    check_times(heard[0].segments, heard[0].duration_s)
-    for segment in heard[0].segments:
-        assert plain(segment.text) == plain(" ".join(word.text for word in segment.words))
+def test_each_word_is_clean(heard: Heard) -> None:
+    for segment in heard.segments:
+        assert segment.speaker == ""
+        assert words_of(segment.text) == words_of(" ".join(word.text for word in segment.words))
         assert all(word.text == word.text.strip() != "" for word in segment.words)
         assert all(0 <= word.probability <= 1 for word in segment.words)
 
 
-def test_progress_reaches_the_end(heard: tuple[Transcript, Steps]) -> None:
-    transcript, steps = heard
-    assert len(steps) >= len(transcript.segments)
-    assert steps == sorted(steps, key=lambda step: step[0])
-    done_s, total_s, speed = steps[-1]
-    assert done_s == pytest.approx(transcript.duration_s, abs=0.001)
-    assert total_s == pytest.approx(transcript.duration_s, rel=0.02)
-    assert speed == pytest.approx(done_s / len(steps))  # the fixture's clock ticks once a step
-
-
-def test_an_episode_is_heard_alike_in_windows(
-    whisper: Whisper, heard: tuple[Transcript, Steps], monkeypatch: pytest.MonkeyPatch
+def test_shards_side_by_side_give_what_one_after_another_does(
+    choice: ModelChoice, whisper: Whisper, sample: Samples, heard: Heard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Cut at a pause, no word is lost, none comes twice, and times go on where they were."""
-    monkeypatch.setattr("worker.windows.SEARCH_S", 10.0)
-    monkeypatch.setattr("worker.whisper.windows", partial(windows, seconds=20.0))
-    cut = whisper.transcribe(SAMPLE, EPISODE, None, ignore)
-    whole = heard[0]
-    assert cut.duration_s == whole.duration_s
-    check_times(cut.segments, cut.duration_s)
-    before, after = (plain(" ".join(s.text for s in each.segments)) for each in (whole, cut))
-    assert Levenshtein.distance(before, after) <= 0.06 * len(before)
-    starts = [word.start for s in whole.segments for word in s.words]
-    late = [min(abs(word.start - start) for start in starts) for s in cut.segments for word in s.words]
-    assert sorted(late)[int(len(late) * 0.9)] < 0.3
+    monkeypatch.setattr("worker.whisper.SHARD_S", 17.0)
+    part = window(sample[: 34 * RATE])
+    apart = whisper.window(part, "en", NONE, quiet)
+    several = Whisper(
+        ModelChoice(name="tiny.en", path=choice.path, device="cpu", compute_type="int8", threads=3), SETTINGS
+    )
+    assert several.window(part, "en", NONE, quiet) == apart
+    whole = words_of(" ".join(word.text for word in words(heard) if word.start < START_S + 34))
+    assert Levenshtein.distance(words_of(said(apart)), whole) <= 0.06 * len(whole)
 
 
-def test_silence_has_no_transcript(whisper: Whisper, tmp_path: Path) -> None:
-    with pytest.raises(AudioError, match="no speech was found in 1:05 of audio"):
-        whisper.transcribe(silence(tmp_path / "silence.wav", 65), EPISODE, None, ignore)
+def test_a_batch_hears_as_well(whisper: Whisper, choice: ModelChoice, sample: Samples) -> None:
+    batched = with_settings(whisper, choice, Transcribe(batch_size=4, beam_size=1))
+    heard = batched.window(window(sample), "en", NONE, quiet)
+    assert word_error_rate(SPOKEN, said(heard)) < 0.12
+    alone = with_settings(whisper, choice, Transcribe(batch_size=3, beam_size=1))
+    assert alone.window(window(sample), "en", NONE, quiet) == heard
 
 
-def test_audio_cut_short_has_no_transcript(whisper: Whisper, tmp_path: Path) -> None:
-    path = tmp_path / "cut.mp3"
-    data = SAMPLE.read_bytes()
-    path.write_bytes(data[: len(data) // 5])
-    with pytest.raises(AudioError, match=r"the audio ends at 0:\d\d, but its header promises 0:50"):
-        whisper.transcribe(path, EPISODE, "en", ignore)
+@pytest.mark.parametrize("vad", [True, False])
+def test_nothing_is_made_up_over_silence_and_music(
+    whisper: Whisper, choice: ModelChoice, music: Samples, vad: bool
+) -> None:
+    """Without the voice detector before it, the packaged model hears 'you' in silence."""
+    settings = Transcribe(vad=vad, beam_size=1)
+    samples = np.concatenate([np.zeros(40 * RATE, np.float32), music])
+    heard = with_settings(whisper, choice, settings).window(window(samples), None, NONE, quiet)
+    assert heard.segments == ()
+    assert heard.language is None
 
 
-def test_who_watches_may_stop_the_work(whisper: Whisper) -> None:
-    class Stop(RuntimeError):
-        pass
+def test_an_outro_that_repeats_itself_is_kept_and_told(whisper: Whisper, sample: Samples) -> None:
+    outro = np.tile(sample[int(0.3 * RATE) : int(2.6 * RATE)], 9)
+    heard = whisper.window(window(outro), "en", NONE, quiet)
+    assert 4 <= said(heard).casefold().count("welcome") <= 18
+    assert "repeated" in {doubt.kind for doubt in heard.doubts}
+    assert all(START_S <= doubt.start < doubt.end <= heard.end_s for doubt in heard.doubts)
 
-    def stop(done_s: float, total_s: float, speed: float) -> None:
-        raise Stop
 
-    with pytest.raises(Stop):
-        whisper.transcribe(SAMPLE, EPISODE, "en", stop)
+def test_a_tail_cut_in_a_word_is_heard_to_its_end(whisper: Whisper, sample: Samples) -> None:
+    cut = sample[: int(33.0 * RATE)]
+    heard = whisper.window(window(cut), "en", NONE, quiet)
+    assert heard.end_s - words(heard)[-1].end < 1.0
+
+
+def test_small_models_are_told_no_hints(whisper: Whisper, sample: Samples) -> None:
+    hints, part = Hints("Fargate, " * 20, "so we talk and we talk"), window(sample[: 6 * RATE])
+    assert whisper.window(part, "en", hints, quiet) == whisper.window(part, "en", NONE, quiet)
+
+
+def test_tokens_are_counted_as_the_model_counts(whisper: Whisper) -> None:
+    assert whisper.count_tokens(" hello world") == 2
 
 
 def test_a_language_that_the_model_lacks_is_refused(whisper: Whisper) -> None:
     with pytest.raises(ModelError, match=r"'tiny\.en' doesn't know the language 'it-IT'") as caught:
-        whisper.transcribe(SAMPLE, EPISODE, "it-IT", ignore)
+        whisper.supported("it-IT")
     assert "English" in caught.value.hint
+    assert whisper.supported("en-GB") == "en"
+    assert whisper.supported(None) is None
 
 
-def test_a_broken_model_is_named(choice: ModelChoice, tmp_path: Path) -> None:
+def test_a_broken_model_is_named(tmp_path: Path) -> None:
     (tmp_path / "model.bin").write_bytes(b"not a model")
     broken = ModelChoice(name="mine", path=tmp_path, device="cpu", compute_type="int8", threads=1)
     with pytest.raises(ModelError, match=f"the model in {tmp_path} can't be used"):
-        Whisper(broken, beam_size=1).transcribe(SAMPLE, EPISODE, None, ignore)
+        Whisper(broken, SETTINGS).supported("en")
+
+
+# Failures, made to happen
+
+
+def fake(decoder: FakeDecoder, device: str = "cpu", **settings: int | bool) -> Whisper:
+    choice = ModelChoice(name="fake", path=Path("fake"), device=device, compute_type="int8", threads=2)
+    return Whisper(choice, Transcribe(**settings), load=lambda _: decoder)  # pyright: ignore[reportArgumentType]
+
+
+def numbered(seconds: int) -> Samples:
+    """Each second has its own number, so that each has its own words."""
+    return np.repeat(np.arange(seconds, dtype=np.float32) * 100, RATE)
+
+
+TALK = [(float(at), at + 9.5) for at in range(0, 600, 10)]
+
+
+def test_less_at_once_where_the_gpu_has_little_room() -> None:
+    roomy, tight = FakeDecoder(TALK), FakeDecoder(TALK, room=5)
+    free, narrow = fake(roomy, "cuda"), fake(tight, "cuda")
+    samples = window(numbered(600))
+    assert narrow.window(samples, "en", NONE, quiet) == free.window(samples, "en", NONE, quiet)
+    assert (set(roomy.batches), set(tight.batches)) <= ({16, 4, 14, 12, 8}, {4, 3, 2, 1})
+    assert (free.card()["batch_size"], narrow.card()["batch_size"]) == (16, 4)
+    tight.batches.clear()
+    narrow.window(samples, "en", NONE, quiet)
+    assert max(tight.batches) == 4  # what did not fit is not tried again
+
+
+def test_no_room_at_all_is_told() -> None:
+    with pytest.raises(ModelError, match="too little memory"):
+        fake(FakeDecoder(TALK, room=0), "cuda").window(window(numbered(60)), "en", NONE, quiet)
+
+
+def test_who_watches_is_told_how_far_it_is() -> None:
+    told: list[float] = []
+    fake(FakeDecoder(TALK)).window(window(numbered(600)), "en", NONE, told.append)
+    assert told == sorted(told)
+    assert START_S <= told[0] <= told[-1] == START_S + 600
+
+
+def test_who_watches_may_stop_the_work() -> None:
+    class Stop(RuntimeError):
+        pass
+
+    def stop(done_s: float) -> None:
+        raise Stop
+
+    with pytest.raises(Stop):
+        fake(FakeDecoder(TALK)).window(window(numbered(600)), "en", NONE, stop)
+
+
+def test_hints_that_lose_words_are_left_out_the_second_time() -> None:
+    def lossy(samples: Samples) -> list[Passage]:
+        full = passage(sentence(1, 50), 0, 20)
+        return [full, passage(sentence(100, 25), 40, 50), passage(sentence(200, 25), 50, 60)]
+
+    decoder = FakeDecoder([(0.0, 60.0)], first=lossy)
+    heard = fake(decoder).window(window(numbered(60)), "en", HINTS, quiet)
+    assert decoder.hows[0].hints == HINTS
+    assert decoder.hows[1].hints == NONE
+    assert len(words(heard)) > 140
+    assert heard.doubts == ()
 
 
 @pytest.mark.parametrize(
-    ("said", "message", "hint"),
+    ("wide", "wanted", "given"), [(384, True, NONE), (512, False, NONE), (512, True, HINTS)]
+)
+def test_hints_are_for_models_that_they_help(wide: int, wanted: bool, given: Hints) -> None:
+    decoder = FakeDecoder(TALK, wide=wide)
+    fake(decoder, hints=wanted).window(window(numbered(60)), "en", HINTS, quiet)
+    assert decoder.hows[0].hints == given
+
+
+def test_flat_text_is_heard_again_with_a_prompt_that_has_sentences() -> None:
+    def flat(samples: Samples) -> list[Passage]:
+        return [passage(sentence(40 * at, 25).lower()[:-1], at, at + 10) for at in range(0, 60, 10)]
+
+    decoder = FakeDecoder([(0.0, 60.0)], first=flat)
+    heard = fake(decoder).window(window(numbered(60)), "en", NONE, quiet)
+    assert "." in (decoder.hows[1].hints.initial_prompt or "")
+    assert heard.segments[0].text[0].isupper()
+    assert heard.doubts == ()
+
+
+def test_the_language_is_that_of_the_first_minutes_together() -> None:
+    class Mixed(FakeDecoder):
+        """An English jingle, then Italian."""
+
+        def spoken(self, samples: Samples) -> dict[str, float]:
+            return {"en": 0.8, "it": 0.2} if samples[0] < 100 else {"en": 0.1, "it": 0.9}
+
+    decoder = Mixed(TALK, languages=("en", "it"))
+    heard = fake(decoder).window(window(numbered(600)), None, NONE, quiet)
+    assert heard.language == "it"
+    assert {how.language for how in decoder.hows} == {"it"}
+    assert heard.doubts == ()
+
+
+def test_another_language_than_the_feeds_is_told() -> None:
+    decoder = FakeDecoder(TALK, languages=("en", "it"), sounds={"en": 0.05, "it": 0.95})
+    heard = fake(decoder).window(window(numbered(600)), "en", NONE, quiet)
+    assert [doubt.kind for doubt in heard.doubts] == ["language"]
+    assert heard.language == "en"
+    sure = FakeDecoder(TALK, languages=("en", "it"), sounds={"en": 0.4, "it": 0.6})
+    assert fake(sure).window(window(numbered(600)), "en", NONE, quiet).doubts == ()
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "hint"),
     [
         ("Library libcublas.so.12 is not found or cannot be loaded", "libcublas.so.12", "LD_LIBRARY_PATH"),
         ("Unable to load any of {libcudnn_ops.so.9.1.0, libcudnn_ops.so}", "libcudnn_ops.so.9", "cuDNN 9"),
         ("CUDA failed with error out of memory", "too little memory", "int8_float16"),
         ("CUDA failed with error no CUDA-capable device is detected", "the GPU can't be used", "nvidia-smi"),
+        ("CUDA driver version is insufficient for CUDA runtime version", "driver is older", "525"),
+        ("CUDA failed with error no kernel image is available", "no code for this GPU", "ctranslate2"),
     ],
 )
-def test_what_a_gpu_lacks_is_named(choice: ModelChoice, said: str, message: str, hint: str) -> None:
-    error = explained(RuntimeError(said), choice)
-    assert message in error.message
-    assert hint in error.hint
+def test_what_a_gpu_lacks_is_named(choice: ModelChoice, error: str, message: str, hint: str) -> None:
+    found = explained(RuntimeError(error), choice)
+    assert message in found.message
+    assert hint in found.hint
 
 
-times = st.floats(-1, 100, allow_nan=False)
-words = st.builds(Word, st.just("word"), times, times, st.just(0.5))
-passages = st.lists(words, min_size=1, max_size=5).map(
-    lambda own: Segment("spk_0", 0, 0, "text", tuple(own)),
-)
+def test_a_missing_library_is_found_before_it_ends_the_process() -> None:
+    def missing(name: str) -> None:
+        if "cudnn" in name:
+            raise OSError(f"{name}: cannot open shared object file")
+
+    with pytest.raises(ModelError, match=r"libcudnn_ops\.so\.9 can't be loaded") as caught:
+        check_libraries(missing, "linux")
+    assert "cuDNN 9" in caught.value.hint
+    check_libraries(lambda name: None, "linux")
 
 
-@given(segments=st.lists(passages, max_size=8), end_s=st.floats(0, 90))
-def test_any_times_are_put_in_order(segments: list[Segment], end_s: float) -> None:
-    result = ordered(segments, end_s)
-    check_times(result, end_s)
-    assert [[w.text for w in s.words] for s in result] == [[w.text for w in s.words] for s in segments]
+# A whole file, until the worker does this itself
 
 
-def test_good_times_are_left_alone() -> None:
-    own = (Word("a", 1.0, 1.5, 0.9), Word("b", 1.5, 2.25, 0.8))
-    segment = Segment("spk_0", 1.0, 2.25, "a b", own)
-    assert ordered([segment], 3.0) == (segment,)
+def test_silence_has_no_transcript(whisper: Whisper, tmp_path: Path) -> None:
+    path = tmp_path / "silence.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        file.writeframes(np.zeros(65 * RATE, np.int16).tobytes())
+
+    def ignore(done_s: float, total_s: float, speed: float) -> None:
+        """Nobody watches."""
+
+    with pytest.raises(AudioError, match="no speech was found in 1:05 of audio"):
+        whisper.transcribe(path, {"id": "sample"}, None, ignore)

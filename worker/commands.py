@@ -18,7 +18,7 @@ from pipeline.formats import written
 from pipeline.vocabulary import Vocabulary, read_vocabulary
 from pipeline.wiring import Engine
 from worker.handlers import handler_named
-from worker.listening import AudioFile
+from worker.hearing import AudioFile
 from worker.quality import in_a_line
 from worker.run import work as run
 from worker.run import work_many

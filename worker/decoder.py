@@ -8,9 +8,9 @@ the model astray, always in the same way.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from faster_whisper import BatchedInferencePipeline, WhisperModel
@@ -24,7 +24,8 @@ from worker.audio import RATE
 from worker.faults import SQUEEZED, failed
 from worker.gpu import check_libraries
 from worker.heard import Span
-from worker.hints import LIMIT, NONE, Hints
+from worker.hints import LIMIT
+from worker.listening import SPAN_S, Decoder, How
 from worker.models import ModelChoice
 from worker.passages import Passage, spread
 from worker.windows import Samples
@@ -33,45 +34,8 @@ if TYPE_CHECKING:
     from faster_whisper.tokenizer import Tokenizer
     from faster_whisper.transcribe import Segment, TranscriptionOptions
 
-SPAN_S = 30.0  #: what the model hears at once
 PAUSE_MS = 160  #: of silence that end a span of speech
 STUCK = {"no_repeat_ngram_size": 5, "repetition_penalty": 1.1}  #: for a model that repeats itself
-
-
-@dataclass(frozen=True, slots=True)
-class How:
-    """How to decode."""
-
-    language: str
-    beam_size: int = 5
-    hints: Hints = NONE
-    conditioned: bool = True  #: the text so far leads on
-
-
-class Decoder(Protocol):
-    """A model in memory. All times are seconds from the start of the samples it is given."""
-
-    languages: Sequence[str]
-
-    def width(self) -> int:
-        """Of its layers: what tells small models from large ones. It takes as long as decoding 30 s."""
-        ...
-
-    def speech(self, samples: Samples) -> list[Span]: ...
-
-    def one_by_one(self, samples: Samples, how: How) -> Iterator[Passage]:
-        """Decoded as asked for, 30 s at a time. What the model can't do is a RuntimeError."""
-        ...
-
-    def at_once(self, samples: Samples, spans: Sequence[Span], how: How, after_s: float) -> list[Passage]:
-        """All spans, of 30 s at most, in one batch; `after_s` is where the words before them ended."""
-        ...
-
-    def spoken(self, samples: Samples) -> dict[str, float]:
-        """How probable each language is in the first 30 s."""
-        ...
-
-    def count_tokens(self, text: str) -> int: ...
 
 
 def load(choice: ModelChoice) -> Decoder:
@@ -106,7 +70,8 @@ class _Steady(WhisperModel):
         Its third value is a temperature: 1 tells the caller to forget the text so far.
         """
         fresh = prompt[prompt.index(tokenizer.sot) :]
-        decode: Any = super().generate_with_fallback
+        decode = super().generate_with_fallback  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+        decode = cast("Callable[..., tuple[Any, float, float, float]]", decode)
         attempts: list[tuple[Any, float, float, float]] = []
         for start, changes in _attempts(prompt, fresh, options.beam_size):
             fixed = replace(options, temperatures=[0.0], **changes)
@@ -146,7 +111,6 @@ class _FasterWhisper:
         )
         if choice.device == "cuda":
             self._try_out()
-        self._batched: Any = BatchedInferencePipeline(self._model)
         self.languages: Sequence[str] = self._model.supported_languages
 
     def width(self) -> int:
@@ -161,7 +125,7 @@ class _FasterWhisper:
         list(self._model.transcribe(noise, language="en", beam_size=1, word_timestamps=True)[0])
 
     def speech(self, samples: Samples) -> list[Span]:
-        found: Any = get_speech_timestamps(
+        found = cast("Callable[..., list[dict[str, int]]]", get_speech_timestamps)(
             samples, VadOptions(min_silence_duration_ms=PAUSE_MS, speech_pad_ms=0)
         )
         return [(span["start"] / RATE, span["end"] / RATE) for span in found]
@@ -177,9 +141,10 @@ class _FasterWhisper:
         return map(_passage, segments)
 
     def at_once(self, samples: Samples, spans: Sequence[Span], how: How, after_s: float) -> list[Passage]:
+        batched: Any = BatchedInferencePipeline(self._model)
         # The first word after a pause is shortened; without this the first of every batch would be.
-        self._batched.last_speech_timestamp = after_s
-        segments, _ = self._batched.transcribe(
+        batched.last_speech_timestamp = after_s
+        segments, _ = batched.transcribe(
             samples,
             **_options(how),
             clip_timestamps=[{"start": start, "end": end} for start, end in spans],

@@ -24,6 +24,7 @@ LOWER_CASE, LANGUAGE, TIMES = "lower case", "language", "times"
 SQUEEZED = 2.4  #: text that can be compressed more repeats itself
 UNLIKELY = -1.0  #: a mean log probability below this is a guess
 NOBODY = 0.6  #: that nobody speaks, when the text is unlikely too
+UNSURE = 0.3  #: words that are so improbable on average
 
 COPIES, COPIED_WORDS = 3, 8  #: of a phrase one after another, and words in all, that make a loop
 LONGEST_PHRASE = 40  #: words
@@ -35,7 +36,7 @@ MISSED_S = 2.0  #: so much is reported, where that did not help
 STEADY_S = 3.0  #: shorter passages are too short to have a pace
 POSSIBLE = 7.0  #: words a second that nobody speaks for long
 
-DULL_WORDS = 40  #: so many without a capital, or without the end of a sentence
+DULL_WORDS = 50  #: so many without a capital, or without the end of a sentence: few sentences are as long
 
 _ENDS = re.compile(r"[.!?\u2026\u3002\uff01\uff1f]")
 _SELF = re.compile(r"\bI\b")
@@ -113,11 +114,18 @@ def slow(passages: Sequence[Passage], speech: Sequence[Span], share: float) -> l
     return [index for index in steady if paces[index] < share * usual]
 
 
-def dull(text: str) -> bool:
-    """Whether a text has no capitals or no sentences, where its script has capitals."""
-    if text.upper() == text.lower():
-        return False
-    return not _ENDS.search(text) or not any(letter.isupper() for letter in _SELF.sub("", text))
+def endless(text: str) -> bool:
+    """Whether no sentence ends in it, where its script has such ends as capitals have."""
+    return _has_case(text) and not _ENDS.search(text)
+
+
+def small(text: str) -> bool:
+    """Whether it has no capitals, but for the word I, where its script has them."""
+    return _has_case(text) and not any(letter.isupper() for letter in _SELF.sub("", text))
+
+
+def _has_case(text: str) -> bool:
+    return text.upper() != text.lower()
 
 
 def nobody_there(passage: Passage, speech: Sequence[Span]) -> bool:
@@ -128,17 +136,26 @@ def nobody_there(passage: Passage, speech: Sequence[Span]) -> bool:
 
 
 def surely_invented(passage: Passage, speech: Sequence[Span]) -> bool:
-    """Words where nobody speaks, that the model itself doubts, or that it is known to make up."""
+    """Words where nobody speaks that the model itself doubts, or that it is known to make up.
+
+    Music may pass for speech; what is made up over that, the model does not believe itself.
+    """
     doubted = passage.silence > NOBODY or passage.logprob < UNLIKELY or passage.squeeze > SQUEEZED
     said = " ".join(words_of(passage.text))
-    return nobody_there(passage, speech) and (doubted or not said or bool(_STOCK.fullmatch(said)))
+    stock = not said or bool(_STOCK.fullmatch(said))
+    if nobody_there(passage, speech):
+        return doubted or stock
+    return stock and _sure(passage) < UNSURE
 
 
 def perhaps_invented(passage: Passage, speech: Sequence[Span]) -> bool:
     """Words where nobody speaks; or few, unlikely ones where music may pass for speech."""
-    sure = statistics.fmean(word.probability for word in passage.words)
-    sung = pace(passage, speech) < 1.0 and sure < 0.4 and passage.end - passage.start >= STEADY_S
-    return nobody_there(passage, speech) or sung
+    few = pace(passage, speech) < 1.0 and passage.end - passage.start >= STEADY_S
+    return nobody_there(passage, speech) or (few and _sure(passage) < UNSURE)
+
+
+def _sure(passage: Passage) -> float:
+    return statistics.fmean(word.probability for word in passage.words)
 
 
 def suspects(
@@ -160,7 +177,9 @@ def suspects(
             marks.setdefault(index - 1, DROPPED)  # a gap inside a passage
         else:
             between.append(Suspect(DROPPED, index, index, _room(passages, index, span, end_s)))
-    return sorted([*_runs(passages, marks), *between], key=lambda each: (each.first, each.after))
+    runs = list(_runs(passages, marks))
+    apart = [each for each in between if not any(run.first < each.first < run.after for run in runs)]
+    return sorted([*runs, *apart], key=lambda each: (each.first, each.after))
 
 
 def _runs(passages: Sequence[Passage], marks: dict[int, str]) -> Iterator[Suspect]:
@@ -190,10 +209,11 @@ def _looped(passages: Sequence[Passage]) -> list[int]:
 
 
 def dull_runs(passages: Sequence[Passage]) -> list[int]:
-    """Single passages may well be parts of sentences; long runs of such are not."""
-    found: list[int] = []
-    for faulty, group in groupby(range(len(passages)), key=lambda index: dull(passages[index].text)):
-        indices = list(group)
-        if faulty and sum(len(passages[index].words) for index in indices) >= DULL_WORDS:
-            found += indices
-    return found
+    """Long runs without sentences or without capitals; single passages may well be parts of sentences."""
+    found: set[int] = set()
+    for fault in (endless, small):
+        for faulty, group in groupby(range(len(passages)), key=lambda i: fault(passages[i].text)):
+            indices = list(group)
+            if faulty and sum(len(passages[index].words) for index in indices) >= DULL_WORDS:
+                found.update(indices)
+    return sorted(found)

@@ -18,6 +18,7 @@ from worker.faults import (
     MISSED_S,
     POSSIBLE,
     REPEATED,
+    SQUEEZED,
     TIMES,
     Suspect,
     dull_runs,
@@ -36,7 +37,7 @@ from worker.shards import overlap
 Again = Callable[[Sequence[Suspect]], Sequence[Sequence[Passage]]]
 """Decodes each suspect's span in the way that its fault asks for."""
 
-GUESSED = 3  #: words of a passage without times of their own, from which on it is said
+GUESSED = 3  #: words without times of their own; fewer, or less than a fifth, are not worth a word
 
 
 def mended(
@@ -119,7 +120,7 @@ def _doubts(passages: Sequence[Passage], speech: Sequence[Span]) -> Iterator[Dou
         if perhaps_invented(passage, speech):
             yield Doubt(INVENTED, passage.start, passage.end, "words, but perhaps nobody speaks here")
         guessed = max(passage.guessed, sum(word.end <= word.start for word in passage.words))
-        if guessed >= GUESSED:
+        if guessed >= max(GUESSED, 0.2 * len(passage.words)):
             yield Doubt(TIMES, passage.start, passage.end, f"the times of {guessed} words are guesses")
 
 
@@ -130,6 +131,10 @@ def _repeated(passages: Sequence[Passage]) -> Iterator[Doubt]:
         times = (after - first) // length
         said = f"'{phrase}' comes {times} times in a row: said so, or the model's loop?"
         yield Doubt(REPEATED, words[first].start, words[after - 1].end, said)
+    squeezed = [index for index, passage in enumerate(passages) if passage.squeeze > SQUEEZED]
+    for run in _runs(squeezed):
+        said = "much the same words again and again: said so, or the model's loop?"
+        yield Doubt(REPEATED, passages[run[0]].start, passages[run[-1]].end, said)
 
 
 def _dropped(passages: Sequence[Passage], speech: Sequence[Span]) -> Iterator[Doubt]:

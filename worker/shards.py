@@ -10,7 +10,7 @@ from worker.heard import Span
 
 PAUSE_S = 2.0  #: shorter pauses are heard along with the speech around them, as faster-whisper does
 PAD_S = 0.4  #: what is heard before and after speech: the voice detector is late and leaves early
-SHARD_S = 120.0  #: so much is heard in one go; measured in tests/bench/bench_worker.py
+SHARD_S = 150.0  #: so much is heard in one go: in shorter ones the style of numbers changes more often
 SEARCH_S = 20.0  #: how far from where a cut should be it is sought
 
 
@@ -94,10 +94,10 @@ def packed(speech: Sequence[Span], length_s: float, longest_s: float) -> list[Sp
         parts = int((end - start) // room) + 1  # where nobody pauses for so long, it is cut evenly
         step = (end - start) / parts
         result += [(start + step * part, start + step * (part + 1)) for part in range(parts)]
-    limits = [0.0, *((a[1] + b[0]) / 2 for a, b in pairwise(result)), length_s]
+    middles = [(a[1] + b[0]) / 2 for a, b in pairwise(result)]
     return [
         (max(start - PAD_S, before), min(end + PAD_S, after))
-        for (start, end), (before, after) in zip(result, pairwise(limits), strict=True)
+        for (start, end), before, after in zip(result, [0.0, *middles], [*middles, length_s], strict=False)
     ]
 
 

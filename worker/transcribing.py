@@ -14,7 +14,7 @@ from pipeline.vocabulary import Vocabulary
 from worker.assigning import assigned
 from worker.diarizing import Diarization, turns_of
 from worker.hints import NONE, Hints, hints_for
-from worker.listening import WINDOW_S, Ears, Part, listened
+from worker.hearing import WINDOW_S, Ears, Part, listened
 from worker.models import choose
 from worker.naming import Name, named
 from worker.passages import ordered

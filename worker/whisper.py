@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -26,22 +26,19 @@ from worker.faults import LANGUAGE, LOWER_CASE, Suspect
 from worker.gpu import OUT_OF_MEMORY, explained
 from worker.heard import Heard, Span
 from worker.hints import NARROW, NONE, Hints
+from worker.listening import SPAN_S, Decoder, How
 from worker.mending import mended
 from worker.models import BATCHES, ModelChoice, language_code
 from worker.passages import Passage, moved, ordered
-from worker.shards import Timeline, audible, cuts, packed
+from worker.shards import SHARD_S, Timeline, audible, cuts, packed
 from worker.team import Team
 from worker.windows import Samples, Window, windows
 
-if TYPE_CHECKING:
-    from worker.decoder import Decoder, How
-
 Progress = Callable[[float, float, float], None]
-Load = Callable[[ModelChoice], "Decoder"]
+Load = Callable[[ModelChoice], Decoder]
 Told = Callable[[float], None]
 """Told how far the work is, in seconds of the episode; what it raises ends the work."""
 
-SPAN_S = 30.0  #: what the model hears at once
 LANGUAGE_SPANS = 4  #: so many of these tell an episode's language
 CHECKED_SPANS = 2  #: and so many whether a window is in it
 FOREIGN = 0.1  #: as improbable as this, a language is not what is spoken
@@ -87,19 +84,21 @@ class Whisper:
         length_s = len(window.samples) / audio.RATE
         threads = self.choice.threads if self.choice.device == "cpu" else 1
         team = Team(window.start_s, length_s, told, threads)
+        team.tell()
         with self._explained():
             speech = decoder.speech(window.samples)
         if not speech and self._settings.vad:
             return Heard(window.start_s, window.start_s + length_s, None, (), ())
         code, doubts = self._language(decoder, window.samples, speech, code)
-        how = self._how(code, hints if self._takes(hints) else NONE)
-        first = self._batches if self._first_batch > 1 else self._shards
+        how = How(code, self._settings.beam_size, hints if self._takes(hints) else NONE)
+        batched = self._first_batch > 1 and self._settings.vad  # what is cut anywhere loses words
+        first = self._batches if batched else self._shards
         passages = first(decoder, window.samples, speech, how, team)
 
         def again(found: Sequence[Suspect]) -> list[list[Passage]]:
             return self._again(decoder, window.samples, found, how, team)
 
-        share = BATCHED_SHARE if self._first_batch > 1 else SINGLE_SHARE
+        share = BATCHED_SHARE if batched else SINGLE_SHARE
         passages, more = mended(passages, speech, length_s, share, again)
         return _heard(window.start_s, length_s, code, passages, speech, [*doubts, *more])
 
@@ -172,11 +171,6 @@ class Whisper:
                 self._width = self._loaded().width()
         return self._width > NARROW
 
-    def _how(self, language: str, hints: Hints) -> How:
-        from worker.decoder import How
-
-        return How(language, self._settings.beam_size, hints)
-
     def _loaded(self) -> Decoder:
         if self._decoder is None:
             with self._explained():
@@ -212,27 +206,34 @@ class Whisper:
     ) -> list[Passage]:
         def shard(span: Span) -> list[Passage]:
             kept = audible(speech, *span) if self._settings.vad else [span]
-            found = self._one_by_one(decoder, samples, kept, how, team)
-            team.done(span[1] - span[0])
+            found: list[Passage] = []
+            at = span[0]
+            for passage in self._one_by_one(decoder, samples, kept, how):
+                found.append(passage)
+                team.done(max(0.0, passage.end - at))
+                at = max(at, passage.end)
+            team.done(max(0.0, span[1] - at))
             return found
 
-        limits = pairwise(cuts(speech, team.length_s))
+        limits = pairwise(cuts(speech, team.length_s, SHARD_S))
         return [passage for found in team.each(shard, list(limits)) for passage in found]
 
     def _one_by_one(
-        self, decoder: Decoder, samples: Samples, kept: Sequence[Span], how: How, team: Team
-    ) -> list[Passage]:
+        self, decoder: Decoder, samples: Samples, kept: Sequence[Span], how: How
+    ) -> Iterator[Passage]:
         """The passages of some spans, which are decoded as one."""
         if not kept:
-            return []
+            return
         timeline = Timeline(kept)
         joined = np.concatenate([_cut(samples, span) for span in kept])
-        found: list[Passage] = []
         with self._explained():
-            for passage in decoder.one_by_one(joined, how):
-                team.alive()
-                found.append(moved(passage, timeline))
-        return found
+            passages = iter(decoder.one_by_one(joined, how))
+        while True:
+            with self._explained():  # the work is done here; what is made of it is not ours to explain
+                passage = next(passages, None)
+            if passage is None:
+                return
+            yield moved(passage, timeline)
 
     def _batches(
         self, decoder: Decoder, samples: Samples, speech: Sequence[Span], how: How, team: Team
@@ -276,7 +277,8 @@ class Whisper:
         def one(suspect: Suspect) -> list[Passage]:
             prompt = PUNCTUATED if suspect.kind == LOWER_CASE and how.language == "en" else None
             fresh = replace(how, conditioned=False, hints=Hints(initial_prompt=prompt))
-            return self._one_by_one(decoder, samples, [suspect.span], fresh, team)
+            team.alive()
+            return list(self._one_by_one(decoder, samples, [suspect.span], fresh))
 
         return team.each(one, found)
 

@@ -12,7 +12,7 @@ from pipeline.vocabulary import Vocabulary, read_vocabulary
 from pipeline.wiring import Engine
 from worker.desk import Watch
 from worker.handling import Handler, Item
-from worker.listening import forget
+from worker.hearing import forget
 from worker.profiles import Profile, learnt, profiles_from_bytes, profiles_to_bytes
 from worker.transcribing import Made, Scribe, Show
 from worker.transcripts import TranscriptHandler
