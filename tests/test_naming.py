@@ -73,6 +73,7 @@ def test_voices_learnt_in_one_episode_name_the_hosts_of_the_next() -> None:
         ("I'm Anna Maria O'Neill, hello.", "Anna Maria O'Neill"),
         ("I'm Anna. No, I'm Berta.", "Speaker 1"),
         ("This is Anna.", "Speaker 1"),
+        ("This is Luciano's idea.", "Speaker 1"),
     ],
 )
 def test_who_says_who_they_are(line: str, name: str) -> None:
