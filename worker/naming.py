@@ -148,7 +148,7 @@ def _from_text(runs: Sequence[_Run], labels: Sequence[str], names: Sequence[str]
 
 
 def _of_self(run: _Run, names: Sequence[str], early: bool) -> Iterator[_Hint]:
-    """ "I'm X", said by X."""
+    """Who says "I'm X" is X."""
     for cue in _SELF.finditer(run.text):
         rest = run.text[cue.end() :]
         words = name_words(rest)
@@ -172,7 +172,7 @@ def _is_name(words: Sequence[str], rest: str) -> bool:
 
 
 def _of_others(runs: Sequence[_Run], at: int, labels: Sequence[str], names: Sequence[str]) -> Iterator[_Hint]:
-    """ "I'm joined by X", "hello, X", "thanks, X", "what do you think, X?": X is somebody else."""
+    """Who says "I'm joined by X", "hello, X", "thanks, X" or "what do you think, X?" is not X."""
     run = runs[at]
     others = [label for label in labels if label != run.label]
     coming = [other for other in dict.fromkeys(each.label for each in runs[at + 1 :]) if other != run.label]
@@ -190,7 +190,7 @@ def _of_others(runs: Sequence[_Run], at: int, labels: Sequence[str], names: Sequ
 
 
 def _of_guest(runs: Sequence[_Run], names: Sequence[str]) -> Iterator[_Hint]:
-    """ "Our guest, X", and one who says "thanks for having me"."""
+    """Who says "thanks for having me" is the guest whom others announced."""
     invited = {run.label for run in runs if _INVITED.search(run.text)}
     announced = [
         match
@@ -206,7 +206,7 @@ def _of_guest(runs: Sequence[_Run], names: Sequence[str]) -> Iterator[_Hint]:
 def _all_names(text: str, names: Sequence[str]) -> list[Match]:
     """Whoever of the names is named in a text, in order, each once."""
     found: dict[str, Match] = {}
-    for start in re.finditer(r"[^\W\d_]", re.sub(r"(?<=[^\W\d_])[^\W\d_]", "_", text)):
+    for start in re.finditer(r"[^\W\d_]+", text):
         words = name_words(text[start.start() :])
         match = matched(words, names) if words and words[0][0].isupper() else None
         if match:

@@ -28,6 +28,7 @@ _SOUNDS = (
     (r"(.)\1+", r"\1"),
 )
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*")
+_OWNING = re.compile(r"['\u2019]s$")
 _WITH = re.compile(r"\b(?:with|featuring|feat\.?|ft\.?|guests?:?)\s+", re.IGNORECASE)
 
 
@@ -53,19 +54,19 @@ def matched(heard: Sequence[str], names: Iterable[str]) -> Match | None:
 def name_words(text: str) -> list[str]:
     """The words at the start of a text that may be a name: up to three with capital letters.
 
-    One without, if there are no others: whole passages come without capitals at times.
+    One without, if there are no others: whole passages come without capitals at times. What somebody
+    owns ("Luciano's idea") is not them.
     """
     words: list[str] = []
     end = 0
     for word in _WORD.finditer(text):
-        if len(words) == 3 or text[end : word.start()].strip() or not word[0][0].isupper():
+        apart = text[end : word.start()].strip() or len(words) == 3
+        if apart or not word[0][0].isupper() or _OWNING.search(word[0]):
             break
-        words.append(re.sub(r"['\u2019]s$", "", word[0]))
+        words.append(word[0])
         end = word.end()
-        if word[0] != words[-1]:  # "Today's" ends a name, if it is part of one
-            break
     first = _WORD.match(text)
-    return words or ([first[0]] if first else [])
+    return words or ([first[0]] if first and first[0][0].islower() else [])
 
 
 def merged(names: Iterable[str], more: Iterable[str]) -> list[str]:
