@@ -80,6 +80,7 @@ class _Near:
     score: float
     term: str
     sure: bool
+    learnt: bool  #: not to the term itself, but to a form of it that was heard before
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +221,8 @@ class Ear:
             return None
         if len(window) > 1 and any(self._nearest(piece.text) for piece in window):
             return None  # one of them is enough
-        sure = best.sure and not _INNER_CAPITAL.search(said)  # as another name would have it
+        # Capitals within are a name's way: it may be another name.
+        sure = best.sure and (best.learnt or not _INNER_CAPITAL.search(said))
         return Alike(start, end, best.term, "" if sure else f"'{said}' is only a little like it")
 
     def _is_strange(self, word: str) -> bool:
@@ -239,12 +241,14 @@ class Ear:
         learnt = spoken(term) != alias
         if self._sounds[alias] == heard and len(heard) >= SHORTEST_SOUND:
             enough = SURE_BY_LONG_SOUND if len(heard) >= LONG_SOUND else SURE_BY_SOUND
-            return _Near(ratio + 100 - SURE, term, True) if ratio >= (SURE if learnt else enough) else None
+            if ratio < (SURE if learnt else enough):
+                return None
+            return _Near(ratio + 100 - SURE, term, True, learnt)
         if learnt or ratio < WORTH_SAYING:
             return None
         # Another beginning makes another word, and so does an ending: cpython and pythonic are not Python.
         other = letters[0] != alias[0] or letters.startswith(alias)
-        return _Near(ratio, term, ratio >= SURE and not other)
+        return _Near(ratio, term, ratio >= SURE and not other, learnt)
 
     def _nearest(self, said: str) -> _Near | None:
         """The term that it is nearest to; None where none is near, or two are."""
