@@ -77,14 +77,20 @@ def _trusted(counts: Mapping[tuple[str, str], int]) -> set[str]:
 def _plain(pair: Pair) -> tuple[str, str] | None:
     """The words that differ, without the equal ones around them; None where nothing is left."""
     wrong, right = pair.wrong.split(), pair.right.split()
-    while wrong and right and wrong[0] == right[0]:
+    while wrong and right and _same(wrong[0], right[0], wrong[1:], right[1:]):
         wrong, right = wrong[1:], right[1:]
-    while wrong and right and wrong[-1] == right[-1]:
+    while wrong and right and _same(wrong[-1], right[-1], wrong[:-1], right[:-1]):
         wrong, right = wrong[:-1], right[:-1]
     said, meant = (_OUTER.sub("", " ".join(words)) for words in (_once(wrong), _once(right)))
     if not said or not meant or said == meant or max(len(said), len(meant)) > LONGEST:
         return None
     return said, meant
+
+
+def _same(first: str, second: str, wrong: list[str], right: list[str]) -> bool:
+    """Whether two words are no part of what differs: the others are, or these differ in nothing."""
+    others = [word.casefold() for word in wrong] != [word.casefold() for word in right]
+    return first == second or (others and first.casefold() == second.casefold())
 
 
 def _once(words: list[str]) -> list[str]:
@@ -118,9 +124,11 @@ def _doubtful(wrong: str, right: str, count: int, words: Lexicon | None) -> bool
     heard = pieces_of(wrong)
     if len(heard) == 1 and len(wrong) <= _SHORT and count < _ENOUGH:
         return True
-    if wrong.casefold() != right.casefold() or words is None:
+    if words is None or count >= _ENOUGH:
         return False
-    return count < _ENOUGH and all(words.common(piece.text) for piece in heard)
+    if same_letters(wrong, right):
+        return wrong.casefold() == right.casefold() and all(words.common(piece.text) for piece in heard)
+    return all(words.knows(piece.text) for piece in heard)
 
 
 def _at_peace(rules: Sequence[Rule]) -> list[Rule]:

@@ -19,6 +19,7 @@ from pipeline.vocabulary import Vocabulary
 SHORTEST = 6  #: letters of what may resemble; shorter words resemble too much
 SURE = 84.0  #: rapidfuzz's ratio, 0 to 100, of what is spelled like a term
 SURE_BY_SOUND = 70.0  #: and of what also sounds the same
+SHORTEST_SOUND = 3  #: consonants that tell something
 LONG_SOUND = 5  #: consonants that are no accident: half of the letters are then enough
 SURE_BY_LONG_SOUND = 55.0
 WORTH_SAYING = 78.0  #: and of what a reviewer is shown
@@ -78,8 +79,8 @@ class _Near:
 
     score: float
     term: str
-    same_sound: bool
     sure: bool
+    learnt: bool  #: not to the term itself, but to a form of it that was heard before
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ class Ear:
             frozenset(key(piece.text) for term in terms for piece in pieces_of(term)) | self._terms.keys()
         )
         names = [term for term in terms if len(key(term)) >= SHORTEST]
-        self._aliases = {key(term): term for term in names}
+        self._aliases = {spoken(term): term for term in names}
         for rule in vocabulary.rules:
             if not (rule.regex or rule.near or rule.suggest):
                 self._learn(rule.wrong, rule.right)
@@ -155,7 +156,7 @@ class Ear:
         """What is near to a form that was heard before is near to what it stands for."""
         for wrong in wrongs:
             if len(key(wrong)) >= SHORTEST and len(pieces_of(wrong)) == 1 and not self._known(wrong):
-                self._aliases.setdefault(key(wrong), right)
+                self._aliases.setdefault(spoken(wrong), right)
 
     def _known(self, word: str) -> bool:
         plain = word.casefold()
@@ -171,6 +172,8 @@ class Ear:
         term = self._terms.get(letters.removesuffix(plural) if plural else letters)
         if term is None or not stands_alone(text, start, end):
             return None
+        if plural and _ACRONYM.fullmatch(term) and not (said[-1] == "s" and said[:-1].isupper()):
+            return None  # https is no plural
         right = term + plural
         if said == right or (right.islower() and said == right.capitalize()):
             return None
@@ -187,7 +190,7 @@ class Ear:
             plain = lexicon is not None and lexicon.common(words[0])
             return None if plain or term.islower() else ""
         if len(words) == len(pieces_of(term)):
-            return ""
+            return None if "-" in said and "-" not in term else ""  # as commands are called
         if lexicon and any(word not in term and lexicon.common(word, FREQUENT) for word in words):
             return f"'{said}' may be just that"
         return "" if _INNER_CAPITAL.search(term) else f"'{said}' may be just that"
@@ -219,7 +222,7 @@ class Ear:
         if len(window) > 1 and any(self._nearest(piece.text) for piece in window):
             return None  # one of them is enough
         # Capitals within are a name's way: it may be another name.
-        sure = best.sure and (best.same_sound or not _INNER_CAPITAL.search(said))
+        sure = best.sure and (best.learnt or not _INNER_CAPITAL.search(said))
         return Alike(start, end, best.term, "" if sure else f"'{said}' is only a little like it")
 
     def _is_strange(self, word: str) -> bool:
@@ -230,23 +233,32 @@ class Ear:
         letters = key(word)
         return letters in self._words or letters.removesuffix("s") in self._words
 
+    def _compared(self, letters: str, alias: str, ratio: float) -> _Near | None:
+        """What is heard, beside a term or a form of it that was heard before, of so much likeness."""
+        if _digits(letters) != _digits(alias):
+            return None  # python3 is not Python
+        heard, term = sound(letters), self._aliases[alias]
+        learnt = spoken(term) != alias
+        if self._sounds[alias] == heard and len(heard) >= SHORTEST_SOUND:
+            enough = SURE_BY_LONG_SOUND if len(heard) >= LONG_SOUND else SURE_BY_SOUND
+            if ratio < (SURE if learnt else enough):
+                return None
+            return _Near(ratio + 100 - SURE, term, True, learnt)
+        if learnt or ratio < WORTH_SAYING:
+            return None
+        # Another beginning makes another word, and so does an ending: cpython and pythonic are not Python.
+        other = letters[0] != alias[0] or letters.startswith(alias)
+        return _Near(ratio, term, ratio >= SURE and not other, learnt)
+
     def _nearest(self, said: str) -> _Near | None:
         """The term that it is nearest to; None where none is near, or two are."""
-        letters, heard = spoken(said), sound(said)
+        letters = spoken(said)
         scored: dict[str, _Near] = {}
         for alias, ratio, _ in process.extract(letters, list(self._aliases), scorer=fuzz.ratio, limit=None):
-            same = self._sounds[alias] == heard and len(heard) >= 3
-            learnt = key(self._aliases[alias]) != alias
-            if (ratio < WORTH_SAYING or learnt) and not (same and ratio >= SURE_BY_LONG_SOUND):
-                continue
-            sure = (
-                ratio >= (SURE_BY_LONG_SOUND if len(heard) >= LONG_SOUND else SURE_BY_SOUND)
-                if same
-                else ratio >= SURE
-            )
-            near = _Near(ratio + (100 - SURE if same else 0), self._aliases[alias], same, sure)
-            known = scored.setdefault(near.term, near)
-            scored[near.term] = max(known, near, key=lambda each: each.score)
+            near = self._compared(letters, alias, ratio)
+            known = scored.setdefault(near.term, near) if near else None
+            if near and known and near.score > known.score:
+                scored[near.term] = near
         ranked = sorted(scored.values(), key=lambda near: (-near.score, near.term))
         if not ranked or (len(ranked) > 1 and ranked[0].score - ranked[1].score < MARGIN):
             return None
@@ -265,6 +277,10 @@ def pieces_of(text: str) -> list[_Piece]:
 def _adjacent(text: str, window: Sequence[_Piece]) -> bool:
     """Whether nothing but a space or hyphen stands between them."""
     return len(window) < 2 or bool(_JOINT.fullmatch(text[window[-2].end : window[-1].start]))
+
+
+def _digits(letters: str) -> str:
+    return "".join(filter(str.isdecimal, letters))
 
 
 def stands_alone(text: str, start: int, end: int) -> bool:

@@ -109,8 +109,9 @@ def written(vocabulary: Vocabulary) -> str:
     lines = [f"    {_quoted(term)}," for term in vocabulary.terms]
     parts = ["\n".join(["terms = [", *lines, "]"])] if lines else []
     for rule in vocabulary.rules:
-        keys = [("wrong", rule.wrong if len(rule.wrong) > 1 else rule.wrong[0]), ("right", rule.right)]
-        keys += [("near", rule.near)] if rule.near else []
+        one = len(rule.wrong) == 1
+        keys: list[tuple[str, object]] = [("wrong", "".join(rule.wrong) if one else rule.wrong)]
+        keys += [("right", rule.right), *([("near", rule.near)] if rule.near else [])]
         keys += [(flag, True) for flag in _FLAGS if getattr(rule, flag)]
         parts.append("\n".join(["[[rule]]", *(f"{key} = {_quoted(value)}" for key, value in keys)]))
     return "\n\n".join(parts) + "\n" if parts else ""
