@@ -77,7 +77,9 @@ def talks(draw: st.DrawFn) -> tuple[list[Passage], list[Span]]:
     passages: list[Passage] = []
     for start, end in pairwise(edges):
         text = draw(
-            st.sampled_from([sentence(start * 100, 3 * (end - start)), "See you soon. " * 6, "so it goes", ""])
+            st.sampled_from(
+                [sentence(start * 100, 3 * (end - start)), "See you soon. " * 6, "so it goes", ""]
+            )
         )
         if text:
             passages.append(passage(text, start, end, logprob=draw(st.sampled_from([-0.2, -1.3]))))

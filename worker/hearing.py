@@ -54,7 +54,6 @@ class Ears:
     voices: Voices | None
     hints: Hints
     language: str | None
-    window_s: float = WINDOW_S
 
     def mark(self, path: Path) -> str:
         """The same for the same audio heard in the same way, on whatever machine."""
@@ -68,7 +67,7 @@ class Ears:
             asdict(self.hints),
             self.language,
             self.voices is not None,
-            self.window_s,
+            WINDOW_S,
         ]
         with path.open("rb") as file:
             sound = hashlib.file_digest(file, "sha256").digest()
@@ -153,7 +152,7 @@ def listened(source: Source, ears: Ears) -> list[Part]:
     meter = Meter(audio.probe(path).duration_s or source.episode.duration_s or 0.0, source.progress)
     parts: list[Part] = []
     language = ears.language
-    for number, window in enumerate(windows(audio.decode(path), ears.window_s)):
+    for number, window in enumerate(windows(audio.decode(path), WINDOW_S)):
         part = _stored(source, number, mark)
         if part:
             meter.found(window.end_s - window.start_s)

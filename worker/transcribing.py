@@ -13,8 +13,8 @@ from pipeline.model import Doubt, Episode, Segment, Transcript
 from pipeline.vocabulary import Vocabulary
 from worker.assigning import assigned
 from worker.diarizing import Diarization, turns_of
+from worker.hearing import Ears, Part, listened
 from worker.hints import NONE, Hints, hints_for
-from worker.hearing import WINDOW_S, Ears, Part, listened
 from worker.models import choose
 from worker.naming import Name, named
 from worker.passages import ordered
@@ -66,13 +66,11 @@ class Scribe:
         say: Say,
         downloading: Bytes | None = None,
         ask: Ask | None = None,
-        window_s: float = WINDOW_S,
     ) -> None:
         self._config = config
         self._say = say
         self._downloading = downloading
         self._ask = ask
-        self._window_s = window_s
         self._whispers: dict[bool, Whisper] = {}
         self._voices: Voices | None = None
         self._pyannote = Pyannote(config.speakers.model)
@@ -121,7 +119,6 @@ class Scribe:
             voices=self._listener() if self._config.speakers.method == "built-in" else None,
             hints=self._hints(whisper, episode, show) if settings.hints else NONE,
             language=show.language,
-            window_s=self._window_s,
         )
 
     def _whisper(self, language: str | None) -> Whisper:
