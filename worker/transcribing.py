@@ -18,6 +18,7 @@ from worker.hints import NONE, Hints, hints_for
 from worker.models import choose
 from worker.naming import Name, named
 from worker.passages import ordered
+from worker.persons import people_in
 from worker.profiles import Profile
 from worker.pyannote import Pyannote
 from worker.quality import report
@@ -87,7 +88,7 @@ class Scribe:
             source.progress(end_s, end_s, 0.0)
 
         voices = self._who(source, parts, show, go_on)
-        people = source.episode.people
+        people = _people(source.episode)
         heard = ordered([segment for part in parts for segment in part.heard.segments], end_s)
         told = assigned(heard, voices.turns)
         names = named(told, voices, show.names, people, show.profiles)
@@ -130,7 +131,7 @@ class Scribe:
         return self._whispers[english]
 
     def _hints(self, whisper: Whisper, episode: Episode, show: Show) -> Hints:
-        names = list(dict.fromkeys([*show.names, *episode.people]))
+        names = list(dict.fromkeys([*show.names, *_people(episode)]))
         notes = ", ".join(episode.mentions)
         return hints_for(show.vocabulary.terms, names, episode.title, notes, whisper.count_tokens)
 
@@ -177,3 +178,8 @@ class Scribe:
         quality = report(made, speech, doubts, episode.duration_s)
         sure = {label: {"how": name.how, "sure": round(name.sure, 2)} for label, name in names.items()}
         return {**quality, "names": sure}
+
+
+def _people(episode: Episode) -> Sequence[str]:
+    """Who is said to be heard: by the feed, or by the title."""
+    return tuple(dict.fromkeys([*episode.people, *people_in(episode.title)]))

@@ -1,6 +1,6 @@
 """A worker over a config's queue whose windows are short, to be killed at any time.
 
-    python -m tests.faults.killable CONFIG WINDOW_SECONDS
+python -m tests.faults.killable CONFIG WINDOW_SECONDS
 """
 
 from __future__ import annotations
