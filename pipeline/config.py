@@ -263,7 +263,7 @@ def _check_aws(path: Path, config: Config) -> None:
     trouble = _trouble(config.aws)
     if trouble:
         raise ConfigError(f"{path}: {trouble[0]}", trouble[1])
-    for feed in config.feed:
+    for feed in config.feed if config.worker.handler == Worker().handler else []:
         if not _ON_GITHUB.fullmatch(feed.repository):
             raise ConfigError(
                 f"{path}: feed '{feed.name}' needs a repository on GitHub: its workers come and go on AWS",

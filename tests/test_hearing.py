@@ -169,7 +169,11 @@ def test_progress_only_goes_forwards_and_ends_at_the_end(source: Kept) -> None:
 def test_what_was_found_done_does_not_count_as_quickly_done() -> None:
     told: list[tuple[float, float, float]] = []
     ticks = iter([0.0, 0.0, 2.0])
-    meter = Meter(100.0, lambda *all_: told.append(all_), lambda: next(ticks))
+
+    def progress(done_s: float, total_s: float, speed: float) -> None:
+        told.append((done_s, total_s, speed))
+
+    meter = Meter(100.0, progress, lambda: next(ticks))
     meter.found(60.0)
     meter(60.0)
     meter(70.0)

@@ -15,7 +15,7 @@ from worker.assigning import assigned
 from worker.diarizing import Diarization, turns_of
 from worker.hearing import Ears, Part, listened
 from worker.hints import NONE, Hints, hints_for
-from worker.models import choose
+from worker.models import ModelChoice, choose
 from worker.naming import Name, named
 from worker.passages import ordered
 from worker.persons import people_in
@@ -72,9 +72,16 @@ class Scribe:
         self._say = say
         self._downloading = downloading
         self._ask = ask
-        self._whispers: dict[bool, Whisper] = {}
+        self._choices: dict[bool, ModelChoice] = {}
+        self._whispers: dict[ModelChoice, Whisper] = {}
         self._voices: Voices | None = None
         self._pyannote = Pyannote(config.speakers.model)
+
+    def ready(self) -> None:
+        """Where the config wants a GPU, load the model and try it: what is wrong there is better known
+        before a job is taken. Raises ModelError."""
+        if self._config.transcribe.device == "cuda":
+            self._whisper(None).count_tokens("")
 
     def transcript(self, source: Source, show: Show) -> Made:
         """Raises AudioError where the audio can't be used, LanguageError and ModelError where a model can't,
@@ -123,12 +130,14 @@ class Scribe:
         )
 
     def _whisper(self, language: str | None) -> Whisper:
+        settings = self._config.transcribe
         english = language is None or language.lower().startswith("en")
-        if english not in self._whispers:
-            settings = self._config.transcribe
-            choice = choose(settings, language, self._say, self._downloading)
-            self._whispers[english] = Whisper(choice, settings)
-        return self._whispers[english]
+        if english not in self._choices:
+            self._choices[english] = choose(settings, language, self._say, self._downloading)
+        choice = self._choices[english]
+        if choice not in self._whispers:
+            self._whispers[choice] = Whisper(choice, settings)
+        return self._whispers[choice]
 
     def _hints(self, whisper: Whisper, episode: Episode, show: Show) -> Hints:
         names = list(dict.fromkeys([*show.names, *_people(episode)]))

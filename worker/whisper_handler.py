@@ -21,8 +21,9 @@ log = logging.getLogger("proofcast.worker")
 
 
 def whisper_handler(engine: Engine, say: Callable[[str], None], watch: Watch) -> Handler:
-    """Raises ConfigError where the config asks for what is not installed."""
+    """Raises ConfigError where the config asks for what is not installed, ModelError where a GPU fails."""
     speech = Speech(engine, say, watch)
+    speech.scribe.ready()
     return TranscriptHandler(publisher=engine.publisher, transcribe=speech, forget=speech.done)
 
 
@@ -31,7 +32,7 @@ class Speech:
 
     def __init__(self, engine: Engine, say: Callable[[str], None], watch: Watch) -> None:
         self._engine = engine
-        self._scribe = Scribe(
+        self.scribe = Scribe(
             engine.config, say, lambda done, total: watch.progress(done, total, 0.0), engine.language_model
         )
         self._made: dict[str, Made] = {}  #: what is not kept yet, by its episode
@@ -39,7 +40,7 @@ class Speech:
     def __call__(self, item: Item) -> Transcript:
         item.file()
         item.step(Step.TRANSCRIBE)
-        made = self._scribe.transcript(item, self._show(item.episode))
+        made = self.scribe.transcript(item, self._show(item.episode))
         self._made = {item.episode.id: made}
         return made.transcript
 
