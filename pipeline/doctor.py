@@ -15,6 +15,7 @@ from pipeline.config import Feed
 from pipeline.errors import CodeHostError, ConfigError, ProofcastError
 from pipeline.feeds import parse_feed
 from pipeline.model import FeedState
+from pipeline.vocabulary import read_vocabulary
 from pipeline.wiring import Engine
 
 _PLENTY = 2_000_000_000  #: bytes free that a few episodes and a model need
@@ -37,6 +38,7 @@ HERE = (
     "pipeline.doctor:git",
     "pipeline.doctor:site_layouts",
     "worker.doctor:model",
+    "pipeline.doctor:vocabularies",
     "pipeline.doctor:feeds",
     "pipeline.doctor:dead_letters",
 )
@@ -65,6 +67,7 @@ ON_AWS = (
             "infra.doctor:code",
             "infra.doctor:model",
             "pipeline.doctor_aws:github",
+            "pipeline.doctor:vocabularies",
             "pipeline.doctor_aws:poller",
             "pipeline.doctor:dead_letters",
             "pipeline.doctor_aws:holds",
@@ -183,6 +186,24 @@ def site_layouts(engine: Engine) -> Iterator[Finding]:
             yield Finding(
                 check=f"layout of {feed.name}", state="failed", found=error.message, mend=error.hint
             )
+
+
+def vocabularies(engine: Engine) -> Iterator[Finding]:
+    """The file of each show that has one can be read: without it, transcripts are made all the same."""
+    for feed in engine.config.feed:
+        try:
+            text = engine.code_host.read(engine.config.repository_of(feed), feed.base, feed.vocabulary)
+        except CodeHostError:  # which the repository's own check tells of
+            continue
+        check = f"vocabulary of {feed.name}"
+        try:
+            words = read_vocabulary(text or "", feed.vocabulary)
+        except ConfigError as error:
+            yield Finding(check=check, state="failed", found=error.message, mend=_mend(error))
+        else:
+            if text is not None:
+                found = f"{feed.vocabulary}: {len(words.terms)} terms, {len(words.rules)} rules"
+                yield Finding(check=check, state="ok", found=found)
 
 
 def feeds(engine: Engine) -> Iterator[Finding]:

@@ -16,6 +16,7 @@ from pipeline.layouts import layout_named, site_files, site_paths, slugify
 from pipeline.model import Episode, Proposal, Review, ReviewState, State, Transcript
 from pipeline.ports import ArtifactStore, Clock, CodeHost, Ledger
 
+_WORTH_HEARING = 5  #: passages that the reviewer reads of first
 _ENDED = (ReviewState.MERGED, ReviewState.CLOSED)
 
 
@@ -129,6 +130,7 @@ def body_of(episode: Episode, feed: Feed, transcript: Transcript) -> str:
     lines = [
         f"Transcript of **{escape_markdown(episode.title)}** ({feed.name}):",
         f"{minutes}:{seconds:02} of audio, {words:,} words, by `{transcript.model.get('name', '?')}`.",
+        *_told(transcript),
         "",
         "- [ ] names of people and products",
         "- [ ] numbers and code",
@@ -138,6 +140,20 @@ def body_of(episode: Episode, feed: Feed, transcript: Transcript) -> str:
         "leaves the episode without a transcript.",
     ]
     return "\n".join(lines)
+
+
+def _told(transcript: Transcript) -> list[str]:
+    """The quality report in short: how much is likely wrong, and what to listen to first."""
+    quality = transcript.quality
+    if "expected_wer" not in quality:
+        return []
+    lines = [f"About {100 * quality['expected_wer']:.1f}% of the words are expected to need correcting."]
+    for number, passage in enumerate(quality["passages"][:_WORTH_HEARING]):
+        lines += ["", "Worth hearing, the worst first:", ""] if not number else []
+        minutes, seconds = divmod(int(passage["start"]), 60)
+        said = escape_markdown(passage["text"])
+        lines.append(f"- {minutes}:{seconds:02}, {escape_markdown(passage['detail'])}: {said}")
+    return lines
 
 
 def _fields(episode: Episode) -> dict[str, object]:

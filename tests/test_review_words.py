@@ -62,3 +62,17 @@ def test_a_review_s_title_is_one_printable_line(text: str) -> None:
 
 def test_a_review_s_title_without_a_number() -> None:
     assert title_of(an_episode(title="  A \t B\u2028C ")) == "Add transcript of episode: A B C"
+
+
+def test_the_reviewer_reads_how_much_is_likely_wrong_and_what_to_listen_to() -> None:
+    passage = {
+        "start": 61.9,
+        "end": 63.0,
+        "kind": "doubtful",
+        "detail": "a doubtful word",
+        "text": "to *far* @get",
+    }
+    made = a_transcript(quality={"expected_wer": 0.0312, "passages": [passage] * 9})
+    body = body_of(an_episode(title="One"), Feed(name="show"), made)
+    assert "About 3.1% of the words" in body
+    assert body.count("\n- 1:01, a doubtful word: to \\*far\\* \u2060@\u2060get") == 5
