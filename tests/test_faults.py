@@ -76,9 +76,8 @@ def talks(draw: st.DrawFn) -> tuple[list[Passage], list[Span]]:
     edges = sorted(draw(st.sets(st.integers(0, 59), max_size=12)))
     passages: list[Passage] = []
     for start, end in pairwise(edges):
-        text = draw(
-            st.sampled_from([sentence(start * 100, 3 * (end - start)), "See you soon. " * 6, "so it goes", ""])
-        )
+        steady = sentence(start * 100, 3 * (end - start))
+        text = draw(st.sampled_from([steady, "See you soon. " * 6, "so it goes", ""]))
         if text:
             passages.append(passage(text, start, end, logprob=draw(st.sampled_from([-0.2, -1.3]))))
     spans = draw(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), max_size=5))
