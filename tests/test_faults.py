@@ -34,8 +34,8 @@ TALK = [(0.0, 60.0)]  #: a minute in which somebody speaks
 def good(*spans: Span) -> list[Passage]:
     """Different sentences at an ordinary pace."""
     return [
-        passage(sentence(100 * i, max(1, round(2.5 * (end - start)))), start, end)
-        for i, (start, end) in enumerate(spans)
+        passage(sentence(100 * int(start), max(1, round(2.5 * (end - start)))), start, end)
+        for start, end in spans
     ]
 
 
@@ -76,11 +76,8 @@ def talks(draw: st.DrawFn) -> tuple[list[Passage], list[Span]]:
     edges = sorted(draw(st.sets(st.integers(0, 59), max_size=12)))
     passages: list[Passage] = []
     for start, end in pairwise(edges):
-        text = draw(
-            st.sampled_from(
-                [sentence(start * 100, 3 * (end - start)), "See you soon. " * 6, "so it goes", ""]
-            )
-        )
+        steady = sentence(start * 100, 3 * (end - start))
+        text = draw(st.sampled_from([steady, "See you soon. " * 6, "so it goes", ""]))
         if text:
             passages.append(passage(text, start, end, logprob=draw(st.sampled_from([-0.2, -1.3]))))
     spans = draw(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), max_size=5))
@@ -183,6 +180,16 @@ def test_a_loop_over_several_passages_is_seen_whole() -> None:
     assert [(doubt.kind, doubt.start, round(doubt.end)) for doubt in doubts] == [("repeated", 20, 51)]
 
 
+def test_a_sentence_in_place_of_another_is_heard_again() -> None:
+    echo = passage(sentence(0, 50), 40, 60)
+    passages = [*good((0, 20), (20, 40)), echo]
+    new = passage(sentence(700, 56), 40, 60)
+    assert settled(passages, [[new]])[0][-1] == new.text
+    _, doubts, asked = settled(passages)
+    assert [(each.kind, each.span) for each in asked] == [("dropped", (40, 60))]
+    assert [(doubt.kind, doubt.start, doubt.end) for doubt in doubts] == [("repeated", 40, 60)]
+
+
 # Dropped, and cut off
 
 
@@ -211,7 +218,7 @@ def test_a_tail_without_words_is_heard_again_and_told() -> None:
 
 
 def test_too_few_words_for_so_much_speech_are_heard_again() -> None:
-    few = passage(sentence(500, 24), 20, 40)
+    few = passage(sentence(9500, 24), 20, 40)
     for share, looked_at in ((0.5, 1), (0.4, 0)):
         found = suspects([*good((0, 20)), few, *good((40, 60))], TALK, share, 60.0)
         assert len(found) == looked_at
@@ -220,7 +227,7 @@ def test_too_few_words_for_so_much_speech_are_heard_again() -> None:
 
 
 def test_fewer_words_are_never_taken_for_more() -> None:
-    few = passage(sentence(500, 24), 20, 40)
+    few = passage(sentence(9500, 24), 20, 40)
     kept, doubts, _ = settled([*good((0, 20)), few, *good((40, 60))], [[passage("Hm.", 20, 40)]])
     assert kept[1] == few.text
     assert kinds(doubts) == {"dropped"}

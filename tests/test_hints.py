@@ -13,7 +13,7 @@ def count(text: str) -> int:
 
 
 def test_names_come_first_then_what_nobody_can_guess() -> None:
-    hints = hints_for(["queue", "Fargate", "DynamoDB", "fargate"], ["Ada Moss"], "Queues", "", count)
+    hints = hints_for(["queue", "Fargate", "DynamoDB", "fargate", "ada moss"], ["Ada Moss"], "", "", count)
     assert hints.hotwords == "Ada Moss, DynamoDB, Fargate, queue"
 
 

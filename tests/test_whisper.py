@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import wave
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from rapidfuzz.distance import Levenshtein
 
 import pipeline.sample
 from pipeline.config import Transcribe
-from pipeline.errors import AudioError, ModelError
+from pipeline.errors import ModelError
 from pipeline.model import Word
 from pipeline.scoring import word_error_rate, words_of
 from tests.decoders import FakeDecoder, passage, sentence
@@ -326,18 +325,3 @@ def test_a_missing_library_is_found_before_it_ends_the_process() -> None:
 
 
 # A whole file, until the worker does this itself
-
-
-def test_silence_has_no_transcript(whisper: Whisper, tmp_path: Path) -> None:
-    path = tmp_path / "silence.wav"
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(RATE)
-        file.writeframes(np.zeros(65 * RATE, np.int16).tobytes())
-
-    def ignore(done_s: float, total_s: float, speed: float) -> None:
-        """Nobody watches."""
-
-    with pytest.raises(AudioError, match="no speech was found in 1:05 of audio"):
-        whisper.transcribe(path, {"id": "sample"}, None, ignore)

@@ -28,6 +28,8 @@ UNSURE = 0.3  #: words that are so improbable on average
 
 COPIES, COPIED_WORDS = 3, 8  #: of a phrase one after another, and words in all, that make a loop
 LONGEST_PHRASE = 40  #: words
+ECHOED_WORDS, ECHO_PASSAGES = 6, 12  #: so many words, repeated within so many passages, are an echo
+GUESSED = 3  #: words without times of their own; fewer, or less than a fifth, are not worth a word
 
 NEAR_S = 0.5  #: words are timed that well; more speech than this beside them is without words
 LONGEST_WORD_S = 2.0  #: a longer one covers speech that has no words
@@ -87,6 +89,22 @@ def _loops_at(plain: Sequence[str], first: int) -> Iterator[tuple[int, int, int]
         copies = (at - first) // length + 1
         if copies >= COPIES and copies * length >= COPIED_WORDS:
             yield first, first + copies * length, length
+
+
+def echoes(passages: Sequence[Passage]) -> list[int]:
+    """Those that say again, word for word, what was said shortly before: the model lost its place."""
+    said = [words_of(passage.text) for passage in passages]
+    return [
+        index
+        for index, text in enumerate(said)
+        if len(text) >= ECHOED_WORDS and text in said[max(0, index - ECHO_PASSAGES) : index]
+    ]
+
+
+def untimed(passage: Passage) -> int:
+    """How many of its words have no time of their own; a few are nothing, many mean wrong words."""
+    count = max(passage.guessed, sum(word.end <= word.start for word in passage.words))
+    return count if count >= max(GUESSED, 0.2 * len(passage.words)) else 0
 
 
 def unheard(passages: Sequence[Passage], speech: Sequence[Span], least_s: float) -> list[Span]:
@@ -165,7 +183,7 @@ def suspects(
     marks: dict[int, str] = {}
     for kind, indices in (
         (LOWER_CASE, dull_runs(passages)),
-        (DROPPED, [*slow(passages, speech, share), *_unlikely(passages)]),
+        (DROPPED, [*slow(passages, speech, share), *_unlikely(passages), *echoes(passages)]),
         (REPEATED, _looped(passages)),
     ):
         marks |= dict.fromkeys(indices, kind)
@@ -199,7 +217,12 @@ def _room(passages: Sequence[Passage], index: int, span: Span, end_s: float) -> 
 
 
 def _unlikely(passages: Sequence[Passage]) -> list[int]:
-    return [i for i, each in enumerate(passages) if failed(each.logprob, each.squeeze, each.silence)]
+    """Guesses, by the model's own measure or by words that are nowhere in the audio."""
+    return [
+        index
+        for index, each in enumerate(passages)
+        if failed(each.logprob, each.squeeze, each.silence) or untimed(each)
+    ]
 
 
 def _looped(passages: Sequence[Passage]) -> list[int]:

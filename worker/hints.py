@@ -52,9 +52,11 @@ def specific(term: str) -> int:
 
 
 def _distinct(texts: Iterable[str]) -> list[str]:
-    """Clean, and each once however it is written."""
-    found = {plain(text).casefold(): plain(text) for text in reversed(list(texts))}
-    return [text for key, text in reversed(found.items()) if key]
+    """Clean, and each once however it is written, as it first comes."""
+    found: dict[str, str] = {}
+    for text in map(plain, texts):
+        found.setdefault(text.casefold(), text)
+    return [text for text in found.values() if text]
 
 
 def _sentences(title: str, notes: str) -> Iterator[str]:

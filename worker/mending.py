@@ -22,6 +22,7 @@ from worker.faults import (
     TIMES,
     Suspect,
     dull_runs,
+    echoes,
     failed,
     loops,
     perhaps_invented,
@@ -29,6 +30,7 @@ from worker.faults import (
     surely_invented,
     suspects,
     unheard,
+    untimed,
 )
 from worker.heard import Span
 from worker.passages import Passage
@@ -36,8 +38,6 @@ from worker.shards import overlap
 
 Again = Callable[[Sequence[Suspect]], Sequence[Sequence[Passage]]]
 """Decodes each suspect's span in the way that its fault asks for."""
-
-GUESSED = 3  #: words without times of their own; fewer, or less than a fifth, are not worth a word
 
 
 def mended(
@@ -119,18 +119,25 @@ def _doubts(passages: Sequence[Passage], speech: Sequence[Span]) -> Iterator[Dou
     for passage in passages:
         if perhaps_invented(passage, speech):
             yield Doubt(INVENTED, passage.start, passage.end, "words, but perhaps nobody speaks here")
-        guessed = max(passage.guessed, sum(word.end <= word.start for word in passage.words))
-        if guessed >= max(GUESSED, 0.2 * len(passage.words)):
-            yield Doubt(TIMES, passage.start, passage.end, f"the times of {guessed} words are guesses")
+        if count := untimed(passage):
+            yield Doubt(TIMES, passage.start, passage.end, f"the times of {count} words are guesses")
 
 
 def _repeated(passages: Sequence[Passage]) -> Iterator[Doubt]:
     words = _words(passages)
+    looped: list[Span] = []
     for first, after, length in loops([word.text for word in words]):
+        looped.append((words[first].start, words[after - 1].end))
         phrase = " ".join(word.text for word in words[first : first + length])
         times = (after - first) // length
         said = f"'{phrase}' comes {times} times in a row: said so, or the model's loop?"
-        yield Doubt(REPEATED, words[first].start, words[after - 1].end, said)
+        yield Doubt(REPEATED, *looped[-1], said)
+    for index in echoes(passages):
+        start, end = passages[index].start, passages[index].end
+        if not overlap(looped, start, end):
+            yield Doubt(
+                REPEATED, start, end, "word for word as shortly before: said so, or in place of other words?"
+            )
     squeezed = [index for index, passage in enumerate(passages) if passage.squeeze > SQUEEZED]
     for run in _runs(squeezed):
         said = "much the same words again and again: said so, or the model's loop?"

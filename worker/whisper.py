@@ -7,20 +7,18 @@ once. What then seems wrong is decoded again (`worker.mending`).
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import version
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pipeline.config import Transcribe
-from pipeline.errors import AudioError, LanguageError, ModelError
-from pipeline.model import Doubt, Segment, Transcript, Word
+from pipeline.errors import LanguageError, ModelError
+from pipeline.model import Doubt, Segment, Word
 from worker import audio
 from worker.faults import LANGUAGE, LOWER_CASE, Suspect
 from worker.gpu import OUT_OF_MEMORY, explained
@@ -32,9 +30,8 @@ from worker.models import BATCHES, ModelChoice, language_code
 from worker.passages import Passage, moved, ordered
 from worker.shards import SHARD_S, Timeline, audible, cuts, packed
 from worker.team import Team
-from worker.windows import Samples, Window, windows
+from worker.windows import Samples, Window
 
-Progress = Callable[[float, float, float], None]
 Load = Callable[[ModelChoice], Decoder]
 Told = Callable[[float], None]
 """Told how far the work is, in seconds of the episode; what it raises ends the work."""
@@ -62,12 +59,10 @@ class Whisper:
         choice: ModelChoice,
         settings: Transcribe,
         load: Load = _load,
-        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.choice = choice
         self._settings = settings
         self._load = load
-        self._monotonic = monotonic
         self._decoder: Decoder | None = None
         self._width: int | None = None
         self._batch = settings.batch_size or BATCHES[choice.device]
@@ -101,35 +96,6 @@ class Whisper:
         share = BATCHED_SHARE if batched else SINGLE_SHARE
         passages, more = mended(passages, speech, length_s, share, again)
         return _heard(window.start_s, length_s, code, passages, speech, [*doubts, *more])
-
-    def transcribe(
-        self, path: Path, episode: dict[str, Any], language: str | None, progress: Progress
-    ) -> Transcript:
-        """Everything said in a file, in one voice.
-
-        `progress` is called after each passage; what it raises ends the work. Raises AudioError where
-        the file can't be read or nobody speaks in it, ModelError where the model can't be used.
-        """
-        code = self.supported(language)
-        hint = audio.probe(path).duration_s or episode.get("duration_s") or 0.0
-        meter = _Meter(hint, progress, self._monotonic)
-        heard: list[Segment] = []
-        end_s = 0.0
-        for window in windows(audio.decode(path)):
-            found = self.window(window, code, NONE, meter)
-            heard += [replace(segment, speaker="spk_0") for segment in found.segments]
-            code, end_s = code or found.language, found.end_s
-            meter(end_s)
-        if not heard:
-            raise AudioError(f"no speech was found in {audio.clock(end_s)} of audio")
-        return Transcript(
-            episode=episode,
-            language=code or "en",
-            duration_s=round(end_s, 3),
-            model=self.card(),
-            speakers={"spk_0": "Speaker 1"},
-            segments=ordered(heard, end_s),
-        )
 
     def supported(self, language: str | None) -> str | None:
         """Whisper's code for a language as feeds write it. Raises LanguageError where the model lacks it."""
@@ -324,20 +290,3 @@ def _later(segment: Segment, start_s: float) -> Segment:
 
     words = tuple(map(later, segment.words))
     return replace(segment, start=words[0].start, end=words[-1].end, words=words)
-
-
-class _Meter:
-    """Tells how far the work has come; never backwards, and never past the end."""
-
-    def __init__(self, total_s: float, progress: Progress, monotonic: Callable[[], float]) -> None:
-        self._total_s = total_s
-        self._progress = progress
-        self._monotonic = monotonic
-        self._began = monotonic()
-        self._done_s = 0.0
-
-    def __call__(self, done_s: float) -> None:
-        self._done_s = max(self._done_s, done_s)
-        elapsed = self._monotonic() - self._began
-        speed = self._done_s / elapsed if elapsed > 0 else 0.0
-        self._progress(self._done_s, max(self._total_s, self._done_s), speed)

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 
 from pipeline.config import Feed
-from pipeline.errors import ConfigError, StorageError
+from pipeline.errors import CodeHostError, ConfigError, StorageError
 from pipeline.model import Episode, Step, Transcript
 from pipeline.vocabulary import Vocabulary, read_vocabulary
 from pipeline.wiring import Engine
@@ -40,7 +40,7 @@ class Speech:
     def __call__(self, item: Item) -> Transcript:
         item.file()
         item.step(Step.TRANSCRIBE)
-        made = self.scribe.transcript(item, self._show(item.episode))
+        made = self.scribe.transcript(item, self.show(item.episode))
         self._made = {item.episode.id: made}
         return made.transcript
 
@@ -53,9 +53,11 @@ class Speech:
             self._engine.artifacts.put(_profiles_key(feed), profiles_to_bytes(known))
         forget(item)
 
-    def _show(self, episode: Episode) -> Show:
+    def show(self, episode: Episode) -> Show:
         feed = self._engine.config.feed_named(episode.feed)
         vocabulary, notes = self._vocabulary(feed)
+        for note in notes:
+            log.warning("%s", note)
         return Show(
             language=self._engine.language_of(episode),
             names=feed.speakers,
@@ -68,13 +70,22 @@ class Speech:
 
     def _vocabulary(self, feed: Feed) -> tuple[Vocabulary, list[str]]:
         """As it is on the site's base branch now. One that can't be read keeps no transcript back."""
-        repository = self._engine.config.repository_of(feed)
-        text = self._engine.code_host.read(repository, feed.base, feed.vocabulary)
         try:
-            return read_vocabulary(text or "", feed.vocabulary), []
+            return self._words(feed), []
+        except CodeHostError as error:
+            kept = self._engine.artifacts.get(_words_key(feed)) or b""
+            note = f"made with the vocabulary of last time, since today's can't be had: {error}"
+            return read_vocabulary(kept.decode(), feed.vocabulary), [note]
         except ConfigError as error:
-            log.warning("%s", error)
             return Vocabulary(), [f"made without the show's vocabulary: {error}"]
+
+    def _words(self, feed: Feed) -> Vocabulary:
+        """Today's, of which a copy is kept for when it can't be had. Raises ConfigError, CodeHostError."""
+        repository = self._engine.config.repository_of(feed)
+        text = self._engine.code_host.read(repository, feed.base, feed.vocabulary) or ""
+        words = read_vocabulary(text, feed.vocabulary)
+        self._engine.artifacts.put(_words_key(feed), text.encode())
+        return words
 
     def _profiles(self, feed: Feed) -> Mapping[str, Profile]:
         data = self._engine.artifacts.get(_profiles_key(feed))
@@ -83,6 +94,10 @@ class Speech:
         except StorageError as error:
             log.warning("%s", error)
             return {}
+
+
+def _words_key(feed: Feed) -> str:
+    return f"{feed.name}/vocabulary.toml"
 
 
 def _profiles_key(feed: Feed) -> str:

@@ -16,14 +16,13 @@ import resource
 import time
 from pathlib import Path
 
-from pipeline.config import Transcribe
+from tests.hearing import made_of, scribe
 from tests.speaking import error_rate, go_on, sample, truth, words_wrong
 from worker.assigning import assigned
 from worker.audio import RATE, decode
 from worker.diarizing import turns_of
-from worker.models import choose
+from worker.transcribing import Scribe
 from worker.voices import Voiced, Voices
-from worker.whisper import Whisper
 from worker.windows import windows
 
 
@@ -38,10 +37,6 @@ def _spoken(path: Path) -> bool:
     return len({turn.get("speaker") for turn in turns}) > 1
 
 
-def quiet(done_s: float, total_s: float, speed: float) -> None:
-    """Nobody watches."""
-
-
 def heard(voices: Voices, path: Path) -> tuple[list[Voiced], float, float]:
     """The voices, the seconds of audio, and the seconds of processor time that they took."""
     cpu, audio_s, found = 0.0, 0.0, list[Voiced]()
@@ -53,7 +48,7 @@ def heard(voices: Voices, path: Path) -> tuple[list[Voiced], float, float]:
     return found, audio_s, cpu
 
 
-def measure(path: Path, voices: Voices, whisper: Whisper | None) -> None:
+def measure(path: Path, voices: Voices, whisper: Scribe | None) -> None:
     known = truth(path)
     found, audio_s, cpu = heard(voices, path)
     people = len({turn.speaker for turn in known.turns})
@@ -62,7 +57,7 @@ def measure(path: Path, voices: Voices, whisper: Whisper | None) -> None:
     line = f"{path.stem:28}{len(free.seconds):3} of {people}  {rates[0]:6.2f} %  {rates[1]:6.2f} %  "
     line += f"{audio_s / cpu:6.1f} x"
     if whisper:
-        segments = whisper.transcribe(path, {}, "en", quiet).segments
+        segments = made_of(path, whisper).transcript.segments
         wrong, words = words_wrong(known, assigned(segments, free.turns))
         line += f"  {wrong:4} of {words:5}  {100 * wrong / words:5.2f} %"
     print(line, flush=True)
@@ -74,10 +69,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--no-words", action="store_true", help="leave Whisper out")
     options = parser.parse_args()
-    whisper = None
-    if not options.no_words:
-        config = Transcribe(model="packaged", device="cpu", threads=options.threads, beam_size=1)
-        whisper = Whisper(choose(config, "en", print), config.beam_size)
+    whisper = None if options.no_words else scribe(speakers=False, threads=options.threads, beam_size=1)
     print(f"{'recording':28}{'speakers':9} {'found':>6}    {'given':>6}      speed  words to the wrong one")
     for path in recordings(options.folder):
         measure(path, Voices(options.threads), whisper)

@@ -27,6 +27,7 @@ from pipeline.model import Segment, Word
 from pipeline.scoring import word_error_rate
 from pipeline.sound import key
 from pipeline.vocabulary import Vocabulary, read_vocabulary, written
+from tests.hearing import made_of, scribe
 
 
 @dataclass(frozen=True)
@@ -204,13 +205,8 @@ near = ["AWS", "containers", "host", "Fargate", "instances"]
 
 def sentences(audio: Path) -> None:
     """Sentences full of terms, heard, then with their terms known: no rules, no hints."""
-    from pipeline.config import Transcribe
-    from worker.models import choose
-    from worker.whisper import Whisper
-
     truth: dict[str, Any] = json.loads(audio.with_suffix(".json").read_text(encoding="utf-8"))
-    whisper = Whisper(choose(Transcribe(model="packaged", device="cpu", threads=1), "en", print), 5)
-    heard = whisper.transcribe(audio, {}, "en", _quiet)
+    heard = made_of(audio, scribe()).transcript
     terms = Vocabulary(tuple(truth["terms"]))
     alone = corrected(heard.segments, terms)
     result = corrected(heard.segments, Vocabulary(terms.terms, read_vocabulary(RULES, "rules").rules))
@@ -223,9 +219,6 @@ def sentences(audio: Path) -> None:
         print(f"{name}: {hits} of {wanted} terms, word error rate {word_error_rate(true, text):.1%}")
     for entry in result.applied:
         print(f"    {entry['status']}: {entry['wrong']} -> {entry['right']}")
-
-
-def _quiet(done_s: float, total_s: float, speed: float) -> None: ...
 
 
 def count(text: str, term: str) -> int:

@@ -28,13 +28,11 @@ from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 
 import pipeline.sample
-from pipeline.config import Transcribe
 from pipeline.model import Transcript
 from pipeline.scoring import words_of
+from tests.hearing import made_of, scribe
 from worker.audio import RATE, decode
-from worker.models import choose
 from worker.quality import features, wrongness
-from worker.whisper import Whisper
 
 NOISE_DB: tuple[float | None, ...] = (None, 5.0, 0.0)  #: by which speech is louder; None: no noise
 EDGES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 1.01)  #: of the rows printed
@@ -68,8 +66,7 @@ class Recogniser:
     """The one place that knows how a file becomes a transcript, and where speech is found in it."""
 
     def __init__(self) -> None:
-        config = Transcribe(model="packaged", device="cpu", threads=1)
-        self._whisper = Whisper(choose(config, "en", print), config.beam_size)
+        self._scribe = scribe(speakers=False)
 
     def hear(self, path: Path) -> tuple[Transcript, list[tuple[float, float]]]:
         from faster_whisper.vad import get_speech_timestamps  # pyright: ignore[reportUnknownVariableType]
@@ -77,7 +74,7 @@ class Recogniser:
         samples = np.concatenate(list(decode(path)))
         spans = cast(list[dict[str, int]], get_speech_timestamps(samples))
         speech = [(span["start"] / RATE, span["end"] / RATE) for span in spans]
-        return self._whisper.transcribe(path, {}, "en", lambda done, total, speed: None), speech
+        return made_of(path, self._scribe).transcript, speech
 
 
 def conversations(folder: Path) -> dict[Path, list[str]]:

@@ -17,11 +17,13 @@ from pipeline.config import Config
 from pipeline.console import say
 from pipeline.model import FeedItem, State
 from pipeline.queueing import relay
+from pipeline.vocabulary import read_vocabulary
 from pipeline.wiring import Engine, build
 from tests.git_site import GitSite
 from worker.handlers import WHISPER, handler_named
 from worker.run import work
 from worker.watching import LogWatch
+from worker.whisper_handler import Speech
 
 SAMPLE = Path(pipeline.sample.__file__).parent
 
@@ -176,3 +178,15 @@ def test_a_vocabulary_that_cannot_be_read_keeps_no_transcript_back(folder: Path,
     (episode,) = engine.ledger.episodes()
     document = json.loads(engine.artifacts.get(episode.artifacts["transcript"]) or b"")
     assert "words/tape.toml is not TOML" in document["quality"]["notes"][0]
+
+
+def test_where_the_site_cannot_be_read_the_words_of_last_time_do(folder: Path) -> None:
+    engine = _engine(folder)
+    (folder / "site").rename(folder / "moved")
+    try:
+        speech = Speech(engine, say, LogWatch())
+        show = speech.show(engine.ledger.episodes()[0])
+    finally:
+        (folder / "moved").rename(folder / "site")
+    assert show.vocabulary == read_vocabulary(WORDS, "words/tape.toml")
+    assert "vocabulary of last time" in show.notes[0]

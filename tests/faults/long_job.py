@@ -94,8 +94,8 @@ def queued(folder: Path, audio: Path, window_s: float) -> LongJob:
 
 
 def killed(job: LongJob, kills: int, whole_s: float, seed: int) -> None:
-    """SIGKILL at random times, each within what a whole run takes, then one run to the end."""
+    """SIGKILL at random times, the last about when it would be done; then one run to the end."""
     chance = random.Random(seed)
     while job.kills < kills and job.episode.state is not State.IN_REVIEW:
-        job.kill(chance.uniform(0.3, 1.0) * whole_s / 2)
+        job.kill(1.0 + chance.uniform(0.2, 2.0) * whole_s / kills)
     job.finish()
