@@ -1,4 +1,4 @@
-"""The one place that makes AWS clients.
+"""The one place that makes AWS clients, but for the language model's, which may be slow.
 
 Credentials, profile and endpoint come from where every AWS tool takes them: AWS_PROFILE,
 AWS_ENDPOINT_URL, `~/.aws`, the role of the machine.
