@@ -69,7 +69,7 @@ class Transcribe(Section, frozen=True):
     batch_size: Annotated[int, msgspec.Meta(ge=0, le=128)] = 0  #: 1: one after another; 0: by device
     vad: bool = True  #: hear only where somebody speaks
     hints: bool = True  #: tell the model the show's words, if it is one that they help
-    threads: Annotated[int, msgspec.Meta(ge=0, le=1024)] = 0  #: 0: one a core, at most 4
+    threads: Annotated[int, msgspec.Meta(ge=0, le=1024)] = 0  #: 0: one a core, at most 8
 
 
 class Speakers(Section, frozen=True):

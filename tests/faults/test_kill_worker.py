@@ -34,9 +34,7 @@ def test_killed_at_random_times_the_transcript_is_the_same(tmp_path: Path, three
     job = queued(tmp_path / "killed", three_windows, WINDOW_S)
     killed(job, 3, whole_s, seed=1)
     assert job.kills >= 2
-    assert job.transcript.replace(job.episode.id.encode(), b"ID") == whole.transcript.replace(
-        whole.episode.id.encode(), b"ID"
-    )
+    assert job.transcript == whole.transcript
     assert not job.redone  # so each kill cost less than a window
     assert not job.windows  # cleared away once the transcript was stored
     assert job.episode.attempts == job.kills + 1
