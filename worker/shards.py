@@ -59,7 +59,13 @@ def without(spans: Iterable[Span], taken: Iterable[Span]) -> list[Span]:
 def audible(speech: Sequence[Span], start: float, end: float) -> list[Span]:
     """What is listened to between two times: speech, with short pauses and a little around it."""
     near = merged(within(speech, start, end), PAUSE_S)
-    return merged((max(start, a - PAD_S), min(end, b + PAD_S)) for a, b in near)
+    return merged(
+        (
+            start if a - start <= PAUSE_S else a - PAD_S,
+            end if end - b <= PAUSE_S else b + PAD_S,
+        )
+        for a, b in near
+    )
 
 
 def cuts(speech: Sequence[Span], length_s: float, shard_s: float = SHARD_S) -> list[float]:
