@@ -112,11 +112,15 @@ class Access:
     def ask(self, role: iam.Role, model: str, region: str) -> None:
         """Workers have a language model correct transcripts: by its id, or through an inference profile,
         which hands questions on to the model in other regions."""
-        profile = f"arn:{Aws.PARTITION}:bedrock:{region}:{Aws.ACCOUNT_ID}:inference-profile/{model}"
         bare = _GEOGRAPHY.sub("", model)
-        resources = [model] if model.startswith("arn:") else [profile] * (bare != model)
-        name = "*" if model.startswith("arn:") else bare
-        resources.append(f"arn:{Aws.PARTITION}:bedrock:*::foundation-model/{name}")
+        models = f"arn:{Aws.PARTITION}:bedrock:*::foundation-model"
+        if model.startswith("arn:"):  # of a profile it doesn't tell the model
+            resources = [model, *([f"{models}/*"] if "profile/" in model else [])]
+        elif bare != model:
+            here = f"arn:{Aws.PARTITION}:bedrock:{region}:{Aws.ACCOUNT_ID}"
+            resources = [f"{here}:inference-profile/{model}", f"{models}/{bare}"]
+        else:
+            resources = [f"{models}/{model}"]
         self._allow(role, ["bedrock:InvokeModel"], resources, because="a profile hands on to any region")
 
     def announce(self, role: iam.Role, stream_arn: str) -> None:

@@ -29,6 +29,7 @@ _LONGEST_S = 100 * 3600.0  # of an episode; more is milliseconds, or nonsense
 _LONGEST_TITLE = 500
 _LONGEST_NOTES = 4000
 _MOST_PEOPLE = 20
+_PEOPLE = "podcast:people"  #: among what feedparser found: no element leaves a key with a colon
 _TAG = re.compile(r"<[^<>]*>")
 
 #: Of the podcast namespace: what it is called, and what many feeds call it.
@@ -117,7 +118,7 @@ def _parser() -> Any:
         parser.push("podcast_person", 1)
 
     def end(parser: Any) -> None:
-        parser._get_context().setdefault("people", []).append(parser.pop("podcast_person"))
+        parser._get_context().setdefault(_PEOPLE, []).append(parser.pop("podcast_person"))
 
     handlers = cast(Any, mixin)
     handlers.namespaces.update(dict.fromkeys(_PODCAST, "podcast"))
@@ -182,7 +183,7 @@ def _item(entry: dict[str, Any], hosts: tuple[str, ...]) -> FeedItem:
 
 
 def _people(part: dict[str, Any]) -> tuple[str, ...]:
-    names = [_plain(name)[:100] for name in part.get("people") or ()]
+    names = [_plain(name)[:100] for name in part.get(_PEOPLE) or ()]
     return tuple(dict.fromkeys(name for name in names if name))[:_MOST_PEOPLE]
 
 

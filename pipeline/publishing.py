@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from pipeline import states
 from pipeline.config import Config, Feed
@@ -15,7 +17,9 @@ from pipeline.keys import key_of
 from pipeline.layouts import layout_named, site_files, site_paths, slugify
 from pipeline.model import Episode, Proposal, Review, ReviewState, State, Transcript
 from pipeline.ports import ArtifactStore, Clock, CodeHost, Ledger
+from pipeline.spoken import clock
 
+_PAIRS = 20  #: corrections, suggestions and notes that the reviewer reads of
 _WORTH_HEARING = 5  #: passages that the reviewer reads of first
 _ENDED = (ReviewState.MERGED, ReviewState.CLOSED)
 
@@ -126,10 +130,10 @@ def title_of(episode: Episode) -> str:
 def body_of(episode: Episode, feed: Feed, transcript: Transcript) -> str:
     """What the reviewer reads first."""
     words = sum(len(segment.text.split()) for segment in transcript.segments)
-    minutes, seconds = divmod(round(transcript.duration_s), 60)
+    model = transcript.model.get("name", "?")
     lines = [
         f"Transcript of **{escape_markdown(episode.title)}** ({feed.name}):",
-        f"{minutes}:{seconds:02} of audio, {words:,} words, by `{transcript.model.get('name', '?')}`.",
+        f"{clock(round(transcript.duration_s))} of audio, {words:,} words, by `{model}`.",
         *_told(transcript),
         "",
         "- [ ] names of people and products",
@@ -150,10 +154,31 @@ def _told(transcript: Transcript) -> list[str]:
     lines = [f"About {100 * quality['expected_wer']:.1f}% of the words are expected to need correcting."]
     for number, passage in enumerate(quality["passages"][:_WORTH_HEARING]):
         lines += ["", "Worth hearing, the worst first:", ""] if not number else []
-        minutes, seconds = divmod(int(passage["start"]), 60)
         said = escape_markdown(passage["text"])
-        lines.append(f"- {minutes}:{seconds:02}, {escape_markdown(passage['detail'])}: {said}")
+        lines.append(f"- {clock(passage['start'])}, {escape_markdown(passage['detail'])}: {said}")
+    return [*lines, *_corrections(transcript), *_notes(quality)]
+
+
+def _corrections(transcript: Transcript) -> list[str]:
+    """What was put right, which the files show without a trace, and what was not, which a person may."""
+    of = {status: _pairs(transcript, status) for status in ("applied", "suggested")}
+    lines: list[str] = []
+    for status, heading in (("applied", "Put right already"), ("suggested", "Perhaps to put right")):
+        shown = [f"{escape_markdown(wrong)} → {escape_markdown(right)}" for wrong, right in of[status]]
+        more = f" and {len(shown) - _PAIRS} more" if len(shown) > _PAIRS else ""
+        lines += ["", f"{heading}: {'; '.join(shown[:_PAIRS])}{more}."] if shown else []
     return lines
+
+
+def _pairs(transcript: Transcript, status: str) -> list[tuple[str, str]]:
+    found = [entry for entry in transcript.vocabulary_applied if entry.get("status") == status]
+    return list(dict.fromkeys((str(entry["wrong"]), str(entry["right"])) for entry in found))
+
+
+def _notes(quality: Mapping[str, Any]) -> list[str]:
+    """What went wrong on the way."""
+    notes = quality.get("notes") or []
+    return ["", *(f"- {escape_markdown(note)}" for note in notes[:_PAIRS])] if notes else []
 
 
 def _fields(episode: Episode) -> dict[str, object]:

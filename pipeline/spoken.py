@@ -33,6 +33,13 @@ class Piece:
     speaker: str
 
 
+def clock(seconds: float) -> str:
+    """A position as people read it on a player: `1:09`, `1:02:03`."""
+    minutes, second = divmod(int(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
+
+
 def plain(text: str) -> str:
     """One line of text without control characters or needless white space."""
     return " ".join(_CONTROLS.sub("", text).split())

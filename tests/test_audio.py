@@ -13,7 +13,8 @@ import pytest
 from numpy.typing import NDArray
 
 from pipeline.errors import AudioError
-from worker.audio import RATE, AudioInfo, clock, decode, probe
+from pipeline.spoken import clock
+from worker.audio import RATE, AudioInfo, decode, probe
 
 SECONDS = 20
 SOURCE = 44_100

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import AudioError
+from pipeline.spoken import clock
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
@@ -53,13 +54,6 @@ class _Opened:
     container: InputContainer
     stream: AudioStream
     promised_s: float | None
-
-
-def clock(seconds: float) -> str:
-    """A position as people read it on a player: `1:09`, `1:02:03`."""
-    minutes, second = divmod(int(seconds), 60)
-    hours, minute = divmod(minutes, 60)
-    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
 
 
 def probe(path: Path) -> AudioInfo:

@@ -19,6 +19,7 @@ import msgspec
 from pipeline import __version__
 from pipeline.errors import AudioError
 from pipeline.model import Episode
+from pipeline.spoken import clock
 from worker import audio
 from worker.heard import Heard
 from worker.windows import Window, windows
@@ -166,7 +167,7 @@ def listened(source: Source, ears: Ears) -> list[Part]:
         meter(window.end_s)
     if not any(part.heard.segments for part in parts):
         end_s = parts[-1].heard.end_s if parts else 0.0
-        raise AudioError(f"no speech was found in {audio.clock(end_s)} of audio")
+        raise AudioError(f"no speech was found in {clock(end_s)} of audio")
     return parts
 
 

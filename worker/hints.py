@@ -13,6 +13,7 @@ HOTWORDS = 120  #: of these for names and terms; the rest is for title and notes
 TERMS = 30  #: more harmed in the measurements
 NARROW = 384  #: the width of Whisper's smallest models, which drop sentences under a long prompt
 
+_SPECIAL = re.compile(r"<\|[^|]*\|>")  # Whisper's own marks, as <|startoftranscript|>
 _LINK = re.compile(r"(?:https?://|www\.)\S+")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 
@@ -61,10 +62,12 @@ def _distinct(texts: Iterable[str]) -> list[str]:
 
 def _sentences(title: str, notes: str) -> Iterator[str]:
     """The model goes on as it was begun: with whole sentences."""
-    head = plain(title)
+    head = plain(_SPECIAL.sub(" ", title))
     if head:
         yield head if head[-1] in ".!?" else head + "."
-    yield from (sentence for sentence in _SENTENCE.split(plain(_LINK.sub("", notes))) if sentence)
+    yield from (
+        sentence for sentence in _SENTENCE.split(plain(_SPECIAL.sub(" ", _LINK.sub("", notes)))) if sentence
+    )
 
 
 def _fitting(

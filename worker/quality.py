@@ -16,8 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.model import Doubt, Segment, Transcript, Word
-from pipeline.spoken import names, settled
-from worker.audio import clock
+from pipeline.spoken import clock, names, settled
 from worker.repeats import loops, numbered, said_before
 
 Span = tuple[float, float]

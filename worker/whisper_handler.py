@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from pipeline.config import Feed
-from pipeline.errors import CodeHostError, ConfigError, StorageError
+from pipeline.errors import CodeHostError, ConfigError, ProofcastError, StorageError
 from pipeline.model import Episode, Step, Transcript
 from pipeline.vocabulary import Vocabulary, read_vocabulary
 from pipeline.wiring import Engine
@@ -70,14 +71,19 @@ class Speech:
 
     def _vocabulary(self, feed: Feed) -> tuple[Vocabulary, list[str]]:
         """As it is on the site's base branch now. One that can't be read keeps no transcript back."""
+        trouble: ProofcastError
         try:
             return self._words(feed), []
         except CodeHostError as error:
-            kept = self._engine.artifacts.get(_words_key(feed)) or b""
-            note = f"made with the vocabulary of last time, since today's can't be had: {error}"
-            return read_vocabulary(kept.decode(), feed.vocabulary), [note]
+            trouble = error
+            kept = self._engine.artifacts.get(_words_key(feed))
+            with suppress(ConfigError):
+                if kept:
+                    words = read_vocabulary(kept.decode(), feed.vocabulary)
+                    return words, [f"made with the vocabulary of last time, today's can't be had: {error}"]
         except ConfigError as error:
-            return Vocabulary(), [f"made without the show's vocabulary: {error}"]
+            trouble = error
+        return Vocabulary(), [f"made without the show's vocabulary: {trouble}"]
 
     def _words(self, feed: Feed) -> Vocabulary:
         """Today's, of which a copy is kept for when it can't be had. Raises ConfigError, CodeHostError."""
