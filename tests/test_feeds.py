@@ -245,6 +245,11 @@ def test_people_are_the_items_own_or_the_shows() -> None:
     assert two.people == ("Ada Host", "Bob & Host")
 
 
+def test_an_element_called_people_is_nobody() -> None:
+    body = PEOPLE.replace(b"<title>Show</title>", b"<title>Show</title><people>Ada</people>")
+    assert parse_feed(body).items[1].people == ("Ada Host", "Bob & Host")
+
+
 def test_names_in_the_notes_are_kept() -> None:
     one, two = parse_feed(PEOPLE).items
     assert one.mentions == ("Cy Guest", "ACME")

@@ -42,3 +42,13 @@ def test_hints_never_pass_the_limit(terms: list[str], names: list[str], title: s
     said = [" " + text for text in (hints.hotwords, hints.initial_prompt) if text]
     assert sum(map(letters, said)) <= LIMIT
     assert (hints.hotwords or "").count(", ") <= sum(text.count(", ") for text in terms + names) + TERMS
+
+
+def test_one_that_does_not_fit_leaves_room_for_those_after_it() -> None:
+    found = hints_for(["x" * 500, "Fargate"], [], "Title", "", len)
+    assert found.hotwords == "Fargate"
+
+
+def test_whispers_own_marks_are_no_hints() -> None:
+    found = hints_for([], [], "Hello <|startoftranscript|> there", "See <|en|> you.", len)
+    assert found.initial_prompt == "Hello there. See you."

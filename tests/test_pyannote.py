@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipeline.config import Config, Speakers
 from pipeline.errors import ConfigError, ModelError
 from tests.speaking import go_on, sample, voice
 from worker.diarizing import Turn
 from worker.pyannote import Pyannote
+from worker.transcribing import Scribe
 
 MODEL = "pyannote/speaker-diarization-community-1"
 
@@ -149,3 +151,9 @@ def test_a_model_that_fails(library: Library) -> None:
     with pytest.raises(ModelError, match=r"CUDA out of memory") as error:
         Pyannote(MODEL).turns_of(sample(1), 1, 12, go_on)
     assert "lots" not in str(error.value)
+
+
+def test_that_it_is_not_installed_is_known_before_anything_is_heard() -> None:
+    scribe = Scribe(Config(speakers=Speakers(method="pyannote")), lambda _: None)
+    with pytest.raises(ConfigError, match="not installed"):
+        scribe.ready()

@@ -76,3 +76,21 @@ def test_the_reviewer_reads_how_much_is_likely_wrong_and_what_to_listen_to() -> 
     body = body_of(an_episode(title="One"), Feed(name="show"), made)
     assert "About 3.1% of the words" in body
     assert body.count("\n- 1:01, a doubtful word: to \\*far\\* \u2060@\u2060get") == 5
+
+
+def test_the_reviewer_reads_what_was_changed_what_might_be_and_what_went_wrong() -> None:
+    entries = [
+        {"wrong": "4th *theorem*", "right": "fourTheorem", "status": "applied"},
+        {"wrong": "4th *theorem*", "right": "fourTheorem", "status": "applied"},
+        {"wrong": "cloud", "right": "Claude", "status": "suggested"},
+        {"wrong": "a", "right": "b", "status": "rejected"},
+        *({"wrong": f"w{number}", "right": "x", "status": "suggested"} for number in range(30)),
+    ]
+    quality = {"expected_wer": 0.01, "passages": [], "notes": ["made without <it>"]}
+    made = a_transcript(quality=quality, vocabulary_applied=tuple(entries))
+    body = body_of(an_episode(title="One"), Feed(name="show"), made)
+    assert "Put right already: 4th \\*theorem\\* → fourTheorem." in body
+    assert "Perhaps to put right: cloud → Claude; w0 → x" in body
+    assert "w18 → x and 11 more." in body
+    assert "- made without \\<it\\>" in body
+    assert "a → b" not in body

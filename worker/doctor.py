@@ -10,17 +10,22 @@ from pipeline.wiring import Engine
 from worker.handlers import WHISPER, handler_named
 from worker.hub import NAME_IT, reachable
 from worker.models import choose, to_download
+from worker.pyannote import Pyannote
 from worker.watching import LogWatch
 
 
 def model(engine: Engine) -> Iterator[Finding]:
     """The speech model is here, or can be fetched; it is not fetched just for this. A handler that is not
-    ours needs none, but has to be there. Raises ConfigError."""
+    ours needs none, but has to be there; pyannote is loaded. Raises ConfigError, ModelError."""
     handler = engine.config.worker.handler
     if handler != WHISPER:
         handler_named(handler, engine, lambda _: None, LogWatch())
         yield Finding(check="handler", state="ok", found=handler)
         return
+    if engine.config.speakers.method == "pyannote":
+        pyannote = Pyannote(engine.config.speakers.model)
+        pyannote.ready()
+        yield Finding(check="speakers", state="ok", found=f"pyannote, {pyannote.model}")
     config = engine.config.transcribe
     missing = to_download(config)
     if missing is None:

@@ -81,7 +81,6 @@ def _fitting(
     text = ""
     for part in list(parts)[:most]:
         longer = f"{text}{between}{part}" if text else part
-        if count_tokens(" " + longer) > tokens:
-            break
-        text = longer
+        if count_tokens(" " + longer) <= tokens:
+            text = longer
     return text

@@ -78,8 +78,10 @@ class Scribe:
         self._pyannote = Pyannote(config.speakers.model)
 
     def ready(self) -> None:
-        """Where the config wants a GPU, load the model and try it: what is wrong there is better known
-        before a job is taken. Raises ModelError."""
+        """What is wrong with what the config asks for is better known before a job is taken: where it wants a
+        GPU, the model is tried; where it wants pyannote, that is loaded. Raises ModelError, ConfigError."""
+        if self._config.speakers.method == "pyannote":
+            self._pyannote.ready()
         if self._config.transcribe.device == "cuda":
             self._whisper(None).count_tokens("")
 
@@ -141,7 +143,7 @@ class Scribe:
 
     def _hints(self, whisper: Whisper, episode: Episode, show: Show) -> Hints:
         names = list(dict.fromkeys([*show.names, *_people(episode)]))
-        notes = ", ".join(episode.mentions)
+        notes = " ".join(f"{mention}." for mention in episode.mentions)
         return hints_for(show.vocabulary.terms, names, episode.title, notes, whisper.count_tokens)
 
     def _listener(self) -> Voices:

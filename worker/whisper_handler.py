@@ -46,13 +46,13 @@ class Speech:
         return made.transcript
 
     def done(self, item: Item) -> None:
-        """The transcript is kept: learn from its voices, and clear away what it was made from."""
+        """The transcript is kept: clear away what it was made from, and learn from its voices."""
+        forget(item)  # which ends it if the job is no longer ours
         made = self._made.pop(item.episode.id, None)
         feed = self._engine.config.feed_named(item.episode.feed)
         if made and feed.voice_profiles:
             known = learnt(self._profiles(feed), made.voices, made.names)
             self._engine.artifacts.put(_profiles_key(feed), profiles_to_bytes(known))
-        forget(item)
 
     def show(self, episode: Episode) -> Show:
         feed = self._engine.config.feed_named(episode.feed)
