@@ -224,7 +224,8 @@ def _tell_episode(engine: Engine, episode: Episode, show: Path) -> None:
         return
     transcript = read_transcript(data)
     for segment in transcript.segments[:3]:
-        click.echo(f"  {clock(segment.start):>5}  {one_line(segment.text)}")
+        who = transcript.speakers.get(segment.speaker, "")
+        click.echo(f"  {clock(segment.start):>5}  {one_line(who)}: {one_line(segment.text)}")
     click.echo(f"  …      {nearby(engine.artifacts.place(key))}")
     rate = _error_rate(transcript, show / f"episode-{episode.number}.json")
     click.echo(f"  {rate:.1%} of the words differ from the true text (word error rate)")
