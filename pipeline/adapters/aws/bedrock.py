@@ -33,6 +33,12 @@ _NO_MODEL = re.compile(
     r"|at 'modelid' failed|access to (?:the|this) model\b|on-demand throughput is)",
     re.IGNORECASE | re.DOTALL,
 )
+# By what a model may not take, how it says so; "too long" is no tool.
+_UNABLE = {
+    "temperature": re.compile(r"temperature", re.IGNORECASE),
+    "choice": re.compile(r"tool[ _]?choice", re.IGNORECASE),
+    "tools": re.compile(r"tool(?:s?\b|[ _]?(?:use|config|choice|spec))", re.IGNORECASE),
+}
 _AS_TEXT = "\n\nAnswer with nothing but one JSON object of this schema:\n"
 
 
@@ -102,9 +108,8 @@ class Bedrock:
         """Whether the model was asked for something that it does not take, and will be asked without."""
         if _code(error) != "ValidationException":
             return False
-        text = str(error).casefold().replace("_", "").replace(" ", "")
-        for word, unable in (("temperature", "temperature"), ("toolchoice", "choice"), ("tool", "tools")):
-            if word in text and unable not in self._unable:
+        for unable, pattern in _UNABLE.items():
+            if pattern.search(_message(error)) and unable not in self._unable:
                 self._unable.add(unable)
                 return True
         return False
@@ -116,7 +121,7 @@ class Bedrock:
         if code == "ResourceNotFoundException":
             return RefineError(f"there is no model {self._model} in this region", _CHOOSE, final=True)
         if code == "ValidationException":  # of the model's name, or of what it was asked this once
-            final = bool(_NO_MODEL.match(str(error.response.get("Error", {}).get("Message", ""))))
+            final = bool(_NO_MODEL.match(_message(error)))
             return RefineError(said.message, _CHOOSE if final else said.hint, final=final)
         return RefineError(said.message, said.hint, final=not (may_pass(error) or status in _LATER))
 
@@ -167,6 +172,10 @@ def bedrock(refine: Refine, region: str, version: str, read_s: float = READ_S) -
 
 def _code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _message(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Message", ""))
 
 
 def _json_in(text: str) -> object:
