@@ -20,8 +20,7 @@ MOST_OF_A_PASSAGE = 0.5  #: of its words, in all its changes
 FREE_WORDS = 4  #: of a passage may be changed, however short it is
 PER_100_WORDS = 4  #: changes of a window: people make one
 LEAST_CHANGES = 3  #: of a window, however short it is
-
-SAME_STEM = 75.0  #: the same ratio of words of which one may negate the other: "possibly", "impossible"
+SAME_STEM = 75.0  #: rapidfuzz's ratio of words of which one may negate the other: "possibly", "impossible"
 
 _TURNS = frozenset(
     ["no", "not", "nor", "never", "none", "nothing", "nobody", "nowhere", "without", "cannot", "neither"]
