@@ -166,9 +166,78 @@ def test_a_refusal_and_nonsense_are_said(
     assert not error.final
 
 
-def test_an_answer_that_is_not_bedrocks_is_said(model: Bedrock, fake: FakeBedrock) -> None:
-    fake.garbles()
-    assert "model-1" in refusal(model).message
+def answering(content: bytes, tokens: bytes = b"1") -> bytes:
+    said = b'{"output": {"message": {"role": "assistant", "content": %b}}, "stopReason": "end_turn", '
+    return said % content + b'"usage": {"inputTokens": %b, "outputTokens": 1}}' % tokens
+
+
+_DEEP = b"[" * 100_000 + b"]" * 100_000
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html>",
+        b"null",
+        b"3",
+        b"{}",
+        b"[]",
+        b'"text"',
+        b"\xff\xfe",
+        _DEEP,
+        answering(b"null"),
+        answering(b"[null]"),
+        answering(b"[3]"),
+        answering(b"{}"),
+        answering(b'[{"text": null}]'),
+        answering(b'[{"text": 3}]'),
+        answering(b'[{"text": "a", "toolUse": {}}]'),
+        answering(b'[{"toolUse": {"input": 3}}]'),
+        answering(b'[{"toolUse": {"input": %b}}]' % _DEEP),
+        answering(b'[{"text": "\\ud83d"}]'),
+        answering(b'[{"text": "{%b}"}]' % _DEEP),
+        answering(b'[{"text": "{\\"edits\\": []}"}]', b'"many"'),
+        answering(b'[{"text": "{\\"edits\\": []}"}]', b"Infinity"),
+        answering(b'[{"text": "{\\"edits\\": []}"}]', b"-1"),
+        answering(b'[{"text": "{\\"edits\\": []}"}]', b"9" * 40),
+        answering(b'[{"text": "{\\"edits\\": []}"}]', b"9" * 9000),
+    ],
+    ids=lambda body: repr(body[:120]),
+)
+def test_an_answer_that_is_not_bedrocks_is_said(model: Bedrock, fake: FakeBedrock, body: bytes) -> None:
+    for _ in range(ATTEMPTS):
+        fake.garbles(body)
+    error = refusal(model)
+    assert "model-1" in error.message
+    assert error.message.isprintable()
+    assert len(error.message) < 400
+    assert not error.final
+
+
+@pytest.mark.parametrize(
+    ("text", "final"),
+    [
+        ("The provided model identifier is invalid.", True),
+        ("Value 'x y' at 'modelId' failed to satisfy constraint", True),
+        (
+            "Invocation of model ID model-1 with on-demand throughput isn\N{RIGHT SINGLE QUOTATION MARK}t "
+            "supported. Retry your request with the ID or ARN of an inference profile.",
+            True,
+        ),
+        ("You don't have access to the model with the specified model ID.", True),
+        ("Input is too long for requested model", False),
+        ("The model returned the following errors: no access to this model", False),
+        ("Malformed input request: #: maxTokens", False),
+    ],
+)
+def test_only_a_model_that_cannot_be_asked_is_final(
+    model: Bedrock, fake: FakeBedrock, text: str, final: bool
+) -> None:
+    fake.fails("ValidationException", text)
+    error = refusal(model)
+    assert len(fake.asked) == 1
+    assert error.final == final
+    assert ("model under [refine]" in error.hint) == final
 
 
 def test_no_network_is_said(aws: None) -> None:

@@ -65,9 +65,9 @@ class FakeBedrock:
         body = json.dumps({"message": message}).encode()
         self._queued += [(self._errors[code], body, code)] * times
 
-    def garbles(self) -> None:
-        """Answer with something that is no JSON."""
-        self._queued.append((200, b"<html>", ""))
+    def garbles(self, body: bytes = b"<html>") -> None:
+        """Answer with something that Converse would not."""
+        self._queued.append((200, body, ""))
 
     def hangs(self, until: threading.Event, times: int = 1) -> None:
         """Do not answer before that."""

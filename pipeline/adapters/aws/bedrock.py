@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
@@ -10,6 +11,7 @@ from pipeline.config import Refine
 from pipeline.deployment import HOW_TO_INSTALL
 from pipeline.errors import ConfigError, StorageError
 from pipeline.proposing import Answer, RefineError
+from pipeline.spoken import plain
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
@@ -18,11 +20,25 @@ if TYPE_CHECKING:
 READ_S = 120.0  #: a model may think for a minute before the first byte of its answer
 ATTEMPTS = 3
 MOST_TOKENS = 4096  #: of an answer: some 80 changes, more than a window may have
+MOST_COUNTED = 10**9  #: tokens of one answer, far beyond what any model takes
+MOST_QUOTED = 200  #: characters of what came in place of an answer
 _TOOL = "propose_edits"
 _LATER = frozenset({408, 424, 429})  #: too slow, failed, not ready or too busy: the next may be answered
 _PASSED = frozenset({"end_turn", "stop_sequence", "tool_use"})
 _ACCESS = "allow bedrock:InvokeModel on it, and have access to the model granted in Bedrock's console"
 _CHOOSE = "set model under [refine] to a model or an inference profile that the region has"
+# Of the model's identifier, access to it, or how it may be called; a model's own errors may say the like.
+_NO_MODEL = re.compile(
+    r"(?!the model returned).*(?:model (?:identifier|id)\b[^.]* invalid|invalid model (?:identifier|id)\b"
+    r"|at 'modelid' failed|access to (?:the|this) model\b|on-demand throughput is)",
+    re.IGNORECASE | re.DOTALL,
+)
+# By what a model may not take, how it says so; "too long" is no tool.
+_UNABLE = {
+    "temperature": re.compile(r"temperature", re.IGNORECASE),
+    "choice": re.compile(r"tool[ _]?choice", re.IGNORECASE),
+    "tools": re.compile(r"tool(?:s?\b|[ _]?(?:use|config|choice|spec))", re.IGNORECASE),
+}
 _AS_TEXT = "\n\nAnswer with nothing but one JSON object of this schema:\n"
 
 
@@ -36,15 +52,26 @@ class Bedrock:
 
     def __call__(self, system: str, prompt: str, schema: Mapping[str, Any]) -> Answer:
         """Its answer. Raises RefineError."""
-        said = self._said(system, prompt, schema)
-        stop = str(said.get("stopReason", "what came is no answer of Bedrock's"))
+        try:
+            return self._read(self._said(system, prompt, schema))
+        except RefineError:
+            raise
+        except Exception as error:  # botocore lets out whatever Python makes of what is no answer
+            what = _quoted(f"{type(error).__name__}: {error}")
+            raise RefineError(f"{self._model} did not answer in a way that can be read: {what}") from error
+
+    def _read(self, said: Any) -> Answer:
+        stop = _quoted(str(said.get("stopReason", "what came is no answer of Bedrock's")))
         if stop == "max_tokens":
             raise RefineError(f"the answer of {self._model} was cut off at {MOST_TOKENS} tokens")
         if stop not in _PASSED:
             raise RefineError(f"{self._model} did not answer: {stop.replace('_', ' ')}")
         blocks: list[dict[str, Any]] = said.get("output", {}).get("message", {}).get("content", [])
         usage = said.get("usage", {})
-        return Answer(self._edits(blocks), usage.get("inputTokens", 0), usage.get("outputTokens", 0))
+        counts = int(usage.get("inputTokens", 0)), int(usage.get("outputTokens", 0))
+        if not all(0 <= count < MOST_COUNTED for count in counts):
+            raise RefineError(f"{self._model} counted its tokens wrong: {_quoted(str(counts))}")
+        return Answer(self._edits(blocks), *counts)
 
     def _said(self, system: str, prompt: str, schema: Mapping[str, Any]) -> Any:
         from botocore.exceptions import ClientError
@@ -81,9 +108,8 @@ class Bedrock:
         """Whether the model was asked for something that it does not take, and will be asked without."""
         if _code(error) != "ValidationException":
             return False
-        text = str(error).casefold().replace("_", "").replace(" ", "")
-        for word, unable in (("temperature", "temperature"), ("toolchoice", "choice"), ("tool", "tools")):
-            if word in text and unable not in self._unable:
+        for unable, pattern in _UNABLE.items():
+            if pattern.search(_message(error)) and unable not in self._unable:
                 self._unable.add(unable)
                 return True
         return False
@@ -95,7 +121,8 @@ class Bedrock:
         if code == "ResourceNotFoundException":
             return RefineError(f"there is no model {self._model} in this region", _CHOOSE, final=True)
         if code == "ValidationException":  # of the model's name, or of what it was asked this once
-            return RefineError(said.message, _CHOOSE, final="model" in str(error).casefold())
+            final = bool(_NO_MODEL.match(_message(error)))
+            return RefineError(said.message, _CHOOSE if final else said.hint, final=final)
         return RefineError(said.message, said.hint, final=not (may_pass(error) or status in _LATER))
 
     def _edits(self, blocks: list[dict[str, Any]]) -> tuple[Any, ...]:
@@ -104,7 +131,7 @@ class Bedrock:
         answer: object = found[0] if found else _json_in(text)
         edits: object = cast(dict[str, Any], answer).get("edits") if isinstance(answer, dict) else None
         if not isinstance(edits, list):
-            words = " ".join(text.split())[:100]
+            words = _quoted(text)
             raise RefineError(
                 f"{self._model} did not answer in the form asked for" + (f": '{words}'" if words else "")
             )
@@ -147,10 +174,18 @@ def _code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
+def _message(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Message", ""))
+
+
 def _json_in(text: str) -> object:
     """The JSON object in a text, which models like to wrap; None if there is none."""
     start, end = text.find("{"), text.rfind("}")
     try:
         return json.loads(text[start : end + 1])
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
+
+
+def _quoted(text: str) -> str:
+    return plain(text)[:MOST_QUOTED]
