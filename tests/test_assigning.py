@@ -105,6 +105,16 @@ def test_phantoms_vanish_and_quiet_people_do_not() -> None:
     assert [each.speaker for each in assigned([segment(guest)], turns)] == ["spk_0", "spk_1"]
 
 
+@pytest.mark.parametrize("line", ["is that a cough. Or not?", "of course", "Right."])
+def test_as_many_as_were_asked_for_keep_what_they_say(line: str) -> None:
+    talk = [*said("word " * 200), *said(line, start=61), *said("word " * 200, start=64)]
+    cough = [Turn(130, 130.2, "spk_2")]
+    turns = [Turn(0, 60, "spk_0"), Turn(61, 62.0, "spk_1"), Turn(64, 124, "spk_0"), *cough]
+    assert {each.speaker for each in assigned([segment(talk)], turns)} == {"spk_0"}
+    found = assigned([segment(talk)], turns, fewest=2)
+    assert [each.speaker for each in found] == ["spk_0", "spk_1", "spk_0"]
+
+
 def test_without_turns_somebody_speaks() -> None:
     assert told(assigned([segment(said("Who is it?"))], [])) == [(SOMEBODY, "Who is it?")]
     assert assigned([], [Turn(0, 1, "spk_0")]) == ()

@@ -15,7 +15,7 @@ from worker.assigning import assigned
 from worker.diarizing import Diarization, turns_of
 from worker.naming import Name, named
 from worker.persons import matched, merged, people_in
-from worker.profiles import LEARNT_S, Profile, learnt, profiles_from_bytes, profiles_to_bytes
+from worker.profiles import LEARNT_S, SURE, Profile, learnt, profiles_from_bytes, profiles_to_bytes
 
 NOBODY = Diarization((), {}, {})
 HOSTS = ["Eoin", "Luciano"]
@@ -72,12 +72,75 @@ def test_voices_learnt_in_one_episode_name_the_hosts_of_the_next() -> None:
         ("I'm Anna, hello.", "Anna"),
         ("I'm Anna Maria O'Neill, hello.", "Anna Maria O'Neill"),
         ("I'm Anna. No, I'm Berta.", "Speaker 1"),
+        ("I'm Anna. And then: my name is Anna O'Neill.", "Anna O'Neill"),
+        ("My name is Anna O'Neill. I'm Anna.", "Anna O'Neill"),
+        ("I'm Anna O'Neill. No, I'm Anna Smith.", "Speaker 1"),
+        ("I'm Dr. Anna O'Neill, hello.", "Anna O'Neill"),
+        ("I'm Prof. Luciano Mammino.", "Luciano"),
+        ("I'm Eoin, and this is Luciano.", "Eoin"),
+        ("This is Luciano. I'm Eoin.", "Eoin"),
+        ("Hello, and this is Luciano.", "Speaker 1"),
+        ("This is Luciano, my co-host.", "Speaker 1"),
+        ("This is Luciano who knows it all.", "Speaker 1"),
         ("This is Anna.", "Speaker 1"),
         ("This is Luciano's idea.", "Speaker 1"),
     ],
 )
 def test_who_says_who_they_are(line: str, name: str) -> None:
     assert called(talk((0, line), (1, "Hm.")), HOSTS)["spk_0"] == name
+
+
+def test_who_says_this_is_somebody_is_never_surely_that() -> None:
+    lines = talk((0, "This is Luciano."), (1, "Hm."), (0, "As I said, this is Luciano."))
+    found = named(lines, NOBODY, HOSTS)["spk_0"]
+    assert (found.text, found.how) == ("Luciano", "introduction")
+    assert found.sure < SURE
+
+
+def test_hosts_who_present_each_other_keep_their_names() -> None:
+    lines = talk((0, "I'm Eoin, and this is Luciano."), (1, "I'm Luciano. And this is Eoin."))
+    assert called(lines, HOSTS) == {"spk_0": "Eoin", "spk_1": "Luciano"}
+
+
+def test_a_title_before_a_name_tells_nobody() -> None:
+    lines = talk((0, "I'm Dr. Smith."), (1, "I'm Jane Doe."))
+    assert called(lines, ["Dr. Jane Doe"])["spk_1"] == "Dr. Jane Doe"
+    assert called(lines[:1], ["Dr. Jane Doe"])["spk_0"] != "Dr. Jane Doe"
+
+
+def test_two_of_one_first_name_are_two() -> None:
+    lines = talk((0, "I'm Jane."), (1, "And I'm Jane Doe."))
+    assert called(lines) == {"spk_0": "Jane", "spk_1": "Jane Doe"}
+
+
+def test_a_short_name_is_the_guest_whom_others_named_in_full() -> None:
+    lines = talk((0, "I'm joined by Jane Doe."), (1, "I'm Jane."))
+    found = named(lines, NOBODY, [], titled=["Jane Doe"])
+    assert found["spk_1"].text == "Jane Doe"
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("I'm Jane Doe.", "Jane Doe"),
+        ("My name is Jane Dow and I'm Jane Doe.", "Jane Doe"),
+        ("I am Event certified.", "Speaker 1"),
+        ("This is Event.", "Speaker 1"),
+        ("This is Jane Doe.", "Speaker 1"),
+    ],
+)
+def test_who_is_only_in_the_title_must_say_the_full_name(line: str, name: str) -> None:
+    titled = ["Jane Doe", "Event Bridge"]
+    found = named(talk((0, line), (1, "Hm.")), NOBODY, HOSTS, titled=titled)["spk_0"]
+    assert found.text == name
+    assert found.sure < SURE
+
+
+def test_who_is_only_in_the_title_is_not_sure_whatever_is_said() -> None:
+    lines = talk((0, "Hello, Jane."), (1, "I'm Jane Doe."), (0, "Thanks, Jane."), (1, "I'm Jane Doe."))
+    found = named(lines, NOBODY, HOSTS, titled=["Jane Doe"])["spk_1"]
+    assert (found.text, found.sure < SURE) == ("Jane Doe", True)
+    assert named(lines, NOBODY, HOSTS, ["Jane Doe"], titled=["Jane Doe"])["spk_1"].sure > SURE
 
 
 @pytest.mark.parametrize(
@@ -200,6 +263,8 @@ def test_names_that_do_not() -> None:
     assert matched(["Jane"], ["Jane Doe", "Jane Roe"]) is None
     assert matched([], ["Jane"]) is None
     assert matched(["Jane"], [" ", "!"]) is None
+    assert matched(["Dr", "Smith"], ["Dr. Jane Doe"]) is None
+    assert matched(["Dr"], ["Dr. Jane Doe", "Dr."]) is None
 
 
 def test_accents_and_capitals_are_no_difference() -> None:
@@ -215,7 +280,20 @@ def test_one_person_is_listed_once() -> None:
 def test_guests_in_titles() -> None:
     assert people_in("64. Queues with Jane Doe and Al O'Roe") == ("Jane Doe", "Al O'Roe")
     assert people_in("Rust (feat. Jane Doe): how and why") == ("Jane Doe",)
+    assert people_in("Talks with Dr. Jane McCoy and Jean-Luc Doe") == ("Jane McCoy", "Jean-Luc Doe")
     assert people_in("Life with serverless, and without") == ()
+
+
+@pytest.mark.parametrize("product", ["Amazon EventBridge", "AWS Lambda", "Amazon S3", "Apache ActiveMQ"])
+def test_products_in_titles_are_nobody(product: str) -> None:
+    assert people_in(f"Event-driven apps with {product}") == ()
+
+
+def test_the_shows_terms_in_titles_are_nobody() -> None:
+    terms = ["lambda", "Step Functions", "Do"]
+    for name in ("Amazon Lambda", "Step Functions", "New Step Functions"):
+        assert people_in(f"Serverless with {name}", terms) == ()
+    assert people_in("Queues with Jane Doe", terms) == ("Jane Doe",)
 
 
 # Profiles

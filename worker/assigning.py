@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 
@@ -46,17 +46,20 @@ class _Said:
         return bool(_SENTENCE_END.search(self.word.text))
 
 
-def assigned(segments: Sequence[Segment], turns: Sequence[Turn]) -> tuple[Segment, ...]:
+def assigned(segments: Sequence[Segment], turns: Sequence[Turn], fewest: int = 1) -> tuple[Segment, ...]:
     """The same words in segments of one speaker each; times are seconds, turns must not overlap.
 
-    Each segment that several speak is split where they change. Without turns all is `SOMEBODY`'s.
+    Each segment that several speak is split where they change. Without turns all is `SOMEBODY`'s. The
+    `fewest` who speak longest keep their words, however few those are.
     """
     said = [_Said(word, at) for at, segment in enumerate(segments) for word in _words(segment)]
     if said and turns:
         ordered = sorted(turns, key=lambda turn: (turn.start, turn.end))
-        _give(said, ordered)
+        seconds = seconds_of(ordered)
+        kept = set(sorted(seconds, key=lambda speaker: (-seconds[speaker], speaker))[:fewest])
+        _give(said, ordered, kept)
         _move_changes(said, ordered)
-        _sweep(said, ordered)
+        _sweep(said, ordered, kept)
     groups = groupby(said, key=lambda each: each.segment)
     return tuple(part for at, own in groups for part in _split(segments[at], list(own)))
 
@@ -69,7 +72,7 @@ def _words(segment: Segment) -> Sequence[Word]:
 # Whose words
 
 
-def _give(said: list[_Said], turns: Sequence[Turn]) -> None:
+def _give(said: list[_Said], turns: Sequence[Turn], kept: Set[str]) -> None:
     """Every word to whoever speaks during most of it, or nearest to it; no word to phantoms."""
     _nearest(said, turns)
     words = Counter(each.speaker for each in said)
@@ -78,8 +81,8 @@ def _give(said: list[_Said], turns: Sequence[Turn]) -> None:
     phantoms = {
         speaker for speaker, spoken in seconds.items() if words[speaker] < FEW_WORDS and spoken < FEW * total
     }
-    if phantoms and phantoms != set(seconds):
-        _nearest(said, [turn for turn in turns if turn.speaker not in phantoms])
+    if len(phantoms) < len(seconds) and phantoms - kept:
+        _nearest(said, [turn for turn in turns if turn.speaker not in phantoms - kept])
 
 
 def _nearest(said: list[_Said], turns: Sequence[Turn]) -> None:
@@ -150,11 +153,15 @@ def _silent(silences: Sequence[Span], start: float, end: float) -> bool:
 # Crumbs
 
 
-def _sweep(said: list[_Said], turns: Sequence[Turn]) -> None:
-    """Give runs of a word or two to those around them, unless they say something whole."""
+def _sweep(said: list[_Said], turns: Sequence[Turn], kept: Set[str]) -> None:
+    """Give runs of a word or two to those around them, unless they say something whole, or it is all that
+    somebody says who is kept."""
+    words = Counter(each.speaker for each in said)
     runs = [list(run) for _, run in groupby(said, key=lambda each: each.speaker)]
     for before, run, behind in zip([None, *runs], runs, [*runs[1:], None], strict=False):
-        if len(run) > CRUMB or _interjected(run, turns):
+        speaker = run[0].speaker
+        alone = speaker in kept and words[speaker] == len(run)
+        if len(run) > CRUMB or alone or _interjected(run, turns):
             continue
         if before and not before[-1].ends:
             taker = before[-1]
@@ -162,6 +169,8 @@ def _sweep(said: list[_Said], turns: Sequence[Turn]) -> None:
             taker = behind[0]
         else:
             continue
+        words[speaker] -= len(run)
+        words[taker.speaker] += len(run)
         for each in run:
             each.speaker = taker.speaker
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from math import prod
 from typing import Any, cast
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from pipeline.model import Segment
 from worker.diarizing import Diarization
-from worker.persons import EXACT, Match, matched, merged, name_words
+from worker.persons import EXACT, Match, behind_name, matched, merged, name_words
 from worker.profiles import Profile
 
 KNOWN_VOICE = 0.6  #: cosine from which a voice is a profile's (measured: own 0.97, others' up to 0.51)
@@ -28,9 +28,13 @@ FIRST_S = 60.0  #: ...or in the first seconds after they first speak
 
 #: How much each hint is worth if the name is heard exactly.
 HIMSELF, LATER, UNCONFIRMED = 0.95, 0.7, 0.6
+PRESENTED = 0.6
 OTHER, NEXT, PREVIOUS, GUEST = 0.75, 0.6, 0.5, 0.6
+TITLED = 0.75  #: no name is surer that only the episode's title gives: too little to learn a voice by
 
-_SELF = re.compile(r"\b(?i:(my name is|my name['\u2019]s|i['\u2019]m|i am|this is))\s+")
+_SELF = re.compile(r"\b(?i:my name is|my name['\u2019]s|i['\u2019]m|i am)\s+")
+_PRESENTED = re.compile(r"\b(?i:(and,?\s+)?this is)\s+")
+_OF_ANOTHER = re.compile(r"\s*,?\s*(?:my|our|who)\b", re.IGNORECASE)
 _JOINED = re.compile(
     r"\b(?i:joined(?: today| once again| again| as (?:always|ever|usual))?,? by|with me(?: today)? (?:is|are)"
     r"|here with|(?:my|your)(?: dear)? co-?hosts?(?: is| are)?|our guests?(?: today)?(?: is| are)?)"
@@ -56,7 +60,7 @@ _NO_NAMES = re.compile(
     r"american|australian|austrian|belgian|brazilian|british|canadian|chinese|christian|danish|dutch|english"
     r"|european|finnish|french|german|greek|indian|irish|israeli|italian|japanese|jewish|korean|mexican"
     r"|muslim|norwegian|polish|portuguese|python|russian|scottish|spanish|swedish|swiss|turkish|ukrainian"
-    r"|welsh|i|ok|okay|java|javascript|rust|linux|mr|mrs|dr",
+    r"|welsh|i|ok|okay|java|javascript|rust|linux|mrs?|ms|dr|prof",
     re.IGNORECASE,
 )
 
@@ -93,18 +97,22 @@ def named(
     known: Sequence[str],
     people: Sequence[str] = (),
     profiles: Mapping[str, Profile] | None = None,
+    titled: Sequence[str] = (),
 ) -> dict[str, Name]:
     """A name for each label that says something, in the order of their first words; no name twice.
 
-    `known` are the show's people (config), `people` those whom the feed names for this episode. A name
-    that is neither, and has no profile, counts only if a speaker gives it as their own.
+    `known` are the show's people (config), `people` those whom the feed names for this episode, `titled`
+    those whom its title seems to name. A name that is none of these, and has no profile, counts only if a
+    speaker gives it as their own.
     """
     runs = _runs(segments)
     labels = list(dict.fromkeys(run.label for run in runs))
     voices = profiles or {}
-    names = merged(merged(known, people), voices)
-    hints = [*_from_voices(diarization, labels, voices, names), *_from_text(runs, labels, names)]
-    found = _settled(hints, labels)
+    sure = merged(merged(known, people), voices)
+    names = merged(sure, titled)
+    doubtful = names[len(sure) :]
+    hints = [*_from_voices(diarization, labels, voices, names), *_from_text(runs, labels, names, doubtful)]
+    found = _settled([*_in_full(hints, names)], labels, doubtful)
     return {
         label: found.get(label) or Name(f"Speaker {number}", "number", 0.0)
         for number, label in enumerate(labels, 1)
@@ -138,36 +146,54 @@ def _from_voices(
                 yield _Hint(label, name, "voice", sure)
 
 
-def _from_text(runs: Sequence[_Run], labels: Sequence[str], names: Sequence[str]) -> Iterator[_Hint]:
+def _from_text(
+    runs: Sequence[_Run], labels: Sequence[str], names: Sequence[str], doubtful: Sequence[str]
+) -> Iterator[_Hint]:
     first = {run.label: run.start for run in reversed(runs)}
     for at, run in enumerate(runs):
         early = run.start <= EARLY_S or run.start <= first[run.label] + FIRST_S
-        yield from _of_self(run, names, early)
+        yield from _of_self(run, names, doubtful, early)
         yield from _of_others(runs, at, labels, names)
+    yield from _of_presented(runs, names, doubtful)
     yield from _of_guest(runs, names)
 
 
-def _of_self(run: _Run, names: Sequence[str], early: bool) -> Iterator[_Hint]:
-    """Who says "I'm X" is X."""
+def _of_self(run: _Run, names: Sequence[str], doubtful: Sequence[str], early: bool) -> Iterator[_Hint]:
+    """Who says "I'm X" is X; of a doubtful name, a part does not do."""
     for cue in _SELF.finditer(run.text):
         rest = run.text[cue.end() :]
         words = name_words(rest)
         confirmed = matched(words, names)
-        if confirmed:
-            worth = HIMSELF if early else LATER
+        doubted = confirmed is not None and confirmed.name in doubtful
+        if confirmed and (len(words) > 1 or not doubted):
+            worth = HIMSELF if early and not doubted else LATER
             yield _Hint(run.label, confirmed.name, "introduction", worth * confirmed.sure)
-        elif early and cue[1].lower() != "this is" and _is_name(words, rest):
+        elif early and _is_name(words, rest):
             yield _Hint(run.label, " ".join(words), "introduction", UNCONFIRMED)
+
+
+def _of_presented(runs: Sequence[_Run], names: Sequence[str], doubtful: Sequence[str]) -> Iterator[_Hint]:
+    """Who says "this is X" is X, or presents X: it counts but once, and not where it is likely another."""
+    found: dict[tuple[str, str], _Hint] = {}
+    for run in runs:
+        for cue in _PRESENTED.finditer(run.text) if not _SELF.search(run.text) else ():
+            rest = run.text[cue.end() :]
+            words = name_words(rest)
+            match = matched(words, names)
+            if not match or match.name in doubtful or cue[1] or _OF_ANOTHER.match(behind_name(rest, words)):
+                continue
+            hint = _Hint(run.label, match.name, "introduction", PRESENTED * match.sure)
+            found.setdefault((run.label, match.name), hint)
+    yield from found.values()
 
 
 def _is_name(words: Sequence[str], rest: str) -> bool:
     """Words with capital letters, and a pause or the like behind them."""
-    behind = rest[len(" ".join(words)) :]
     return (
         bool(words)
         and all(word[0].isupper() and len(word) > 1 and not word.isupper() for word in words)
         and not any(_NO_NAMES.fullmatch(word) for word in words)
-        and bool(_ENDS_NAME.match(behind))
+        and bool(_ENDS_NAME.match(behind_name(rest, words)))
     )
 
 
@@ -217,7 +243,17 @@ def _all_names(text: str, names: Sequence[str]) -> list[Match]:
 # The names that fit best
 
 
-def _settled(hints: Iterable[_Hint], labels: Sequence[str]) -> dict[str, Name]:
+def _in_full(hints: Sequence[_Hint], names: Sequence[str]) -> Iterator[_Hint]:
+    """Who is Jane, and Jane Doe at another time, is Jane Doe; names that others gave stay as they are."""
+    for hint in hints:
+        words = hint.name.split()
+        longer = (each.name for each in hints if each.label == hint.label)
+        match = matched(words, dict.fromkeys(name for name in longer if len(name.split()) > len(words)))
+        same = match is not None and match.sure == EXACT and hint.name not in names
+        yield replace(hint, name=match.name) if match and same else hint
+
+
+def _settled(hints: Iterable[_Hint], labels: Sequence[str], doubtful: Sequence[str]) -> dict[str, Name]:
     from scipy import optimize
 
     by_pair: dict[tuple[str, str], list[_Hint]] = {}
@@ -235,7 +271,8 @@ def _settled(hints: Iterable[_Hint], labels: Sequence[str]) -> dict[str, Name]:
         score, rival = float(table[row, column]), _rival(table, row, column)
         if score >= ENOUGH and score - rival >= MARGIN:
             best = max(by_pair[labels[row], names[column]], key=lambda hint: hint.sure)
-            found[labels[row]] = Name(best.name, best.how, round(min(score, 0.99), 2))
+            most = TITLED if best.name in doubtful else 0.99
+            found[labels[row]] = Name(best.name, best.how, round(min(score, most), 2))
     return found
 
 

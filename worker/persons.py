@@ -29,6 +29,9 @@ _SOUNDS = (
 )
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*")
 _OWNING = re.compile(r"['\u2019]s$")
+#: Before a name, not part of it; whoever has one may leave it out.
+_TITLES = r"mrs?|ms|dr|prof(?:essor)?"
+_TITLED = re.compile(rf"(?:(?:{_TITLES})(?:\.\s*|\s+))+", re.IGNORECASE)
 _WITH = re.compile(r"\b(?:with|featuring|feat\.?|ft\.?|guests?:?)\s+", re.IGNORECASE)
 
 
@@ -55,8 +58,10 @@ def name_words(text: str) -> list[str]:
     """The words at the start of a text that may be a name: up to three with capital letters.
 
     One without, if there are no others: whole passages come without capitals at times. What somebody
-    owns ("Luciano's idea") is not them.
+    owns ("Luciano's idea") is not them, and a title ("Dr.") is no name.
     """
+    titled = _TITLED.match(text)
+    text = text[titled.end() :] if titled else text
     words: list[str] = []
     end = 0
     for word in _WORD.finditer(text):
@@ -79,31 +84,51 @@ def merged(names: Iterable[str], more: Iterable[str]) -> list[str]:
     return all_names
 
 
-def people_in(title: str) -> tuple[str, ...]:
-    """Who is named as a guest in an episode's title: `Queues with Jane Doe and Al Roe`."""
-    return tuple(_guests(title))
+def behind_name(text: str, words: Iterable[str]) -> str:
+    """What follows the `name_words` of a text."""
+    end = 0
+    for word in words:
+        end = text.index(word, end) + len(word)
+    return text[end:]
+
+
+def people_in(title: str, terms: Sequence[str] = ()) -> tuple[str, ...]:
+    """Who is named as a guest in an episode's title: `Queues with Jane Doe and Al Roe`.
+
+    Products are named so too (`Queues with Amazon EventBridge`): what has one of the terms in it, or isn't
+    spelt as people are, is nobody.
+    """
+    own = [f" {term.casefold()} " for term in terms]
+    return tuple(name for name in _guests(title) if not any(term in f" {name.casefold()} " for term in own))
 
 
 def _guests(title: str) -> Iterator[str]:
     for cue in _WITH.finditer(title):
         for part in re.split(r",|&|\band\b", title[cue.end() :]):
             words = name_words(part.strip())
-            if len(words) < 2 or not all(word[0].isupper() for word in words):
+            if len(words) < 2 or not all(map(_as_people_are, words)):
+                break
+            if behind_name(part.strip(), words)[:1].isdigit():  # Amazon S3
                 break
             yield " ".join(words)
 
 
+def _as_people_are(word: str) -> bool:
+    """Spelt like O'Neill, Jean-Luc or McCoy; not like AWS, EventBridge or serverless."""
+    parts = re.split(r"['\u2019-]|(?<=^Mc)(?=[A-Z])", word)
+    return word[0].isupper() and not any(letter.isupper() for part in parts for letter in part[1:])
+
+
 def _likeness(heard: Sequence[str], name: str) -> float:
     """0 where they can't be the same."""
-    own, said = ([_plain(word) for word in words] for words in (name.split(), heard))
-    own, said = [word for word in own if word], [word for word in said if word]
+    own, said = (_untitled(words) for words in (name.split(), heard))
     if not own or not said:
         return 0.0
     if len(own) > 1 and len(said) > 1 and not _same_surname(own[-1], said[1:]):
         return 0.0
     if own[0] == said[0]:
         return EXACT
-    if heard[0][:1].islower():  # a common word sooner than a name
+    if not any(word[0].isupper() for word in heard if word):  # a common word sooner than a name
         return 0.0
     if ratio(own[0], said[0]) >= SPELT:
         return CLOSE
@@ -112,6 +137,11 @@ def _likeness(heard: Sequence[str], name: str) -> float:
 
 def _same_surname(own: str, said: Sequence[str]) -> bool:
     return any(ratio(own, word) >= SURNAME or _alike(own, word) for word in said)
+
+
+def _untitled(words: Iterable[str]) -> list[str]:
+    plain = map(_plain, words)
+    return [word for word in plain if word and not re.fullmatch(_TITLES, word)]
 
 
 def _plain(word: str) -> str:

@@ -97,10 +97,10 @@ class Scribe:
             source.progress(end_s, end_s, 0.0)
 
         voices = self._who(source, parts, show, go_on)
-        people = _people(source.episode)
+        people, titled = source.episode.people, people_in(source.episode.title, show.vocabulary.terms)
         heard = ordered([segment for part in parts for segment in part.heard.segments], end_s)
-        told = assigned(heard, voices.turns)
-        names = named(told, voices, show.names, people, show.profiles)
+        told = assigned(heard, voices.turns, show.fewest)
+        names = named(told, voices, show.names, people, show.profiles, titled)
         right = corrected(told, show.vocabulary.knowing([*show.names, *people]), language)
         better = self._refined(right.segments, names, go_on)
         made = Transcript(
@@ -142,7 +142,8 @@ class Scribe:
         return self._whispers[choice]
 
     def _hints(self, whisper: Whisper, episode: Episode, show: Show) -> Hints:
-        names = list(dict.fromkeys([*show.names, *_people(episode)]))
+        titled = people_in(episode.title, show.vocabulary.terms)
+        names = list(dict.fromkeys([*show.names, *episode.people, *titled]))
         notes = " ".join(f"{mention}." for mention in episode.mentions)
         return hints_for(show.vocabulary.terms, names, episode.title, notes, whisper.count_tokens)
 
@@ -189,8 +190,3 @@ class Scribe:
         quality = report(made, speech, doubts, episode.duration_s)
         sure = {label: {"how": name.how, "sure": round(name.sure, 2)} for label, name in names.items()}
         return {**quality, "names": sure}
-
-
-def _people(episode: Episode) -> Sequence[str]:
-    """Who is said to be heard: by the feed, or by the title."""
-    return tuple(dict.fromkeys([*episode.people, *people_in(episode.title)]))
