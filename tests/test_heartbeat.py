@@ -110,7 +110,7 @@ def lost(heart: Heartbeat) -> None:
     patience = Event()
     for _ in range(3000):
         try:
-            heart.check()
+            heart.go_on()
         except LeaseLost:
             return
         patience.wait(0.01)
@@ -136,6 +136,21 @@ def test_a_worker_that_is_stuck_ends(
     assert claim
     with Heartbeat(ledger, queue, lease, claim, LEASE_S, ended.set).beating():
         assert ended.wait(10)
+
+
+def test_to_ask_whether_to_go_on_is_no_sign_of_life(
+    ledger: Ledger, queue: JobQueue, lease: Lease, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.heartbeat._STUCK_S", 0.2)
+    claim, ended = now(ledger).claim, Event()
+    assert claim
+    heart = Heartbeat(ledger, queue, lease, claim, LEASE_S, ended.set)
+    with heart.beating():
+        for _ in range(3000):
+            heart.go_on()
+            if ended.wait(0.01):
+                return
+    raise AssertionError("nobody noticed")
 
 
 def test_one_that_goes_on_does_not(
