@@ -18,7 +18,7 @@ from pipeline.config import Transcribe
 from pipeline.errors import GpuFault, ModelError, RecognitionError
 from pipeline.model import Word
 from pipeline.scoring import word_error_rate, words_of
-from tests.decoders import FakeDecoder, passage, sentence
+from tests.decoders import FakeDecoder, paced, passage, sentence
 from worker.audio import RATE, decode
 from worker.gpu import check_libraries, explained
 from worker.heard import Heard, Span
@@ -315,7 +315,8 @@ def test_what_is_decoded_again_ends_when_told_to() -> None:
 
     def endless(samples: Samples) -> Iterator[Passage]:
         nonlocal passages
-        for passages in range(1000):
+        while passages < 1000:
+            passages += 1
             yield passage(sentence(1, 3), 0.0, 1.0)
             begun.set()
             patience.wait(0.01)
