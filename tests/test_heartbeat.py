@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from threading import Event
+from types import SimpleNamespace
 
 import pytest
 
@@ -154,16 +155,19 @@ def test_to_ask_whether_to_go_on_is_no_sign_of_life(
 
 
 def test_one_that_goes_on_does_not(
-    ledger: Ledger, queue: JobQueue, lease: Lease, monkeypatch: pytest.MonkeyPatch
+    ledger: Ledger, queue: JobQueue, lease: Lease, beaten: Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.heartbeat._STUCK_S", 5.0)
-    claim, ended, patience = now(ledger).claim, Event(), Event()
+    ticks = FakeClock()
+    monkeypatch.setattr("worker.heartbeat.time", SimpleNamespace(monotonic=ticks))
+    claim, ended = now(ledger).claim, Event()
     assert claim
-    heart = Heartbeat(ledger, queue, lease, claim, LEASE_S, ended.set)
+    heart = Heartbeat(then(ledger, "heartbeat", beaten.set), queue, lease, claim, LEASE_S, ended.set)
     with heart.beating():
-        for _ in range(20):
+        for _ in range(5):
+            ticks.go_on(3000)
             heart.check()
-            patience.wait(0.01)
+            beaten.clear()
+            assert beaten.wait(30)
     assert not ended.is_set()
 
 

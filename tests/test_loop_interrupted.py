@@ -34,6 +34,7 @@ from worker.audio import RATE
 from worker.desk import Desk, Outcome, Stopped
 from worker.handling import Item
 from worker.hints import NONE
+from worker.lent import Lent
 from worker.loop import give_up, work_one
 from worker.models import ModelChoice
 from worker.passages import Passage
@@ -291,6 +292,28 @@ def test_a_lost_lease_ends_the_work_at_the_next_sign_of_progress(desk: Desk, clo
 
     assert work_one(replace(desk, handler=going_on, lease_s=0.03)) is Outcome.NOTHING
     assert now(desk.ledger).state is State.SKIPPED
+
+
+def test_whoever_waits_hears_that_the_worker_shall_end(desk: Desk) -> None:
+    with pytest.raises(Stopped):
+        work_one(replace(desk, handler=lambda job: job.go_on(), stopping=lambda: True))
+    assert waiting(desk)
+
+
+def test_to_wait_is_no_sign_of_life(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worker.heartbeat._STUCK_S", 0.2)
+    ended = Event()
+
+    def hanging(job: Lent) -> None:
+        job.heart._end = ended.set  # pyright: ignore[reportPrivateUsage] - it would end the tests
+        for _ in range(2000):
+            job.go_on()
+            if ended.wait(0.01):
+                raise Stopped
+        raise AssertionError("nobody noticed")
+
+    with pytest.raises(Stopped):
+        work_one(replace(desk, handler=hanging, lease_s=0.03))
 
 
 def test_what_a_poll_corrects_meanwhile_is_kept(desk: Desk, studio: Studio) -> None:

@@ -227,7 +227,7 @@ def test_less_at_once_where_the_gpu_has_little_room(no_room: str) -> None:
 def test_a_transcript_does_not_tell_how_much_room_there_was() -> None:
     """Else a killed worker's successor would make another."""
     narrow = fake(FakeDecoder(TALK, room=5), "cuda")
-    narrow.window(window(numbered(60)), "en", NONE, quiet)
+    narrow.window(window(numbered(600)), "en", NONE, quiet)
     assert narrow.card()["batch_size"] == 16
 
 
