@@ -296,7 +296,7 @@ def test_a_lost_lease_ends_the_work_at_the_next_sign_of_progress(desk: Desk, clo
 
 def test_whoever_waits_hears_that_the_worker_shall_end(desk: Desk) -> None:
     with pytest.raises(Stopped):
-        work_one(replace(desk, handler=lambda job: job.go_on(), stopping=lambda: True))
+        work_one(replace(desk, handler=Lent.go_on, stopping=lambda: True))
     assert waiting(desk)
 
 
