@@ -66,6 +66,14 @@ class LanguageError(ModelError):
     """The model at hand does not know an episode's language; it may well know the next one's."""
 
 
+class GpuFault(ModelError):
+    """The GPU failed in the midst of an episode: this process can't go on, and the audio may be why."""
+
+
+class RecognitionError(ProofcastError):
+    """A model that works failed at some audio; another try may fare better."""
+
+
 class CodeHostError(ProofcastError):
     """A review could not be opened or read."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.model import Word
@@ -44,14 +44,16 @@ class FakeDecoder:
     """Hears speech where it is told to, and says what `first` and, when asked again, `second` say."""
 
     spoken_at: Sequence[Span]
-    first: Callable[[Samples], list[Passage]] = paced
-    second: Callable[[Samples], list[Passage]] = paced
+    first: Callable[[Samples], Iterable[Passage]] = paced
+    second: Callable[[Samples], Iterable[Passage]] = paced
     languages: Sequence[str] = ("en",)
     sounds: dict[str, float] = field(default_factory=lambda: {"en": 1.0})
     wide: int = 512
     room: int = 1000  #: so many spans at once fit into the GPU
     hows: list[How] = field(default_factory=list[How])
     batches: list[int] = field(default_factory=list[int])
+    afters: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])
+    no_room: str = "CUDA failed with error out of memory"
 
     def width(self) -> int:
         return self.wide
@@ -66,8 +68,9 @@ class FakeDecoder:
 
     def at_once(self, samples: Samples, spans: Sequence[Span], how: How, after_s: float) -> list[Passage]:
         if len(spans) > self.room:
-            raise RuntimeError("CUDA failed with error out of memory")
+            raise RuntimeError(self.no_room)
         self.batches.append(len(spans))
+        self.afters.append((spans[0][0], after_s))
         self.hows.append(how)
         found: list[Passage] = []
         for start, end in spans:

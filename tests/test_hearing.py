@@ -6,6 +6,7 @@ import wave
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import Event
 from typing import Any, cast
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 
 from pipeline.config import Transcribe
 from pipeline.errors import AudioError
-from pipeline.model import Episode, Segment, Word
+from pipeline.model import Doubt, Episode, Segment, Word
 from worker import hearing
 from worker.audio import RATE
 from worker.heard import Heard
@@ -34,17 +35,27 @@ class Listener:
 
     choice: ModelChoice = CHOICE
     speaks: bool = True
+    asks: bool = True  #: whether it may go on
     heard: list[tuple[float, str | None]] = field(default_factory=list[tuple[float, "str | None"]])
 
     def window(
-        self, window: Window, language: str | None, hints: Hints, told: Callable[[float], None]
+        self,
+        window: Window,
+        language: str | None,
+        hints: Hints,
+        told: Callable[[float], None],
+        go_on: Callable[[], None],
     ) -> Heard:
         self.heard.append((window.start_s, language))
+        if self.asks:
+            go_on()
         told(window.start_s + 1.0)
         word = Word("sana", window.start_s + 0.1, window.start_s + 1 / 3, 0.9)
         segments = (Segment("", word.start, word.end, "sana", (word,)),) if self.speaks else ()
         code = (language or "fi") if self.speaks else None
-        return Heard(window.start_s, window.end_s, code, segments, ((word.start, word.end),))
+        speech = ((word.start, word.end), (window.end_s - 9.0, window.end_s))
+        doubts = (Doubt("cut off", *speech[1], "the last 9 s of speech have no words"),)
+        return Heard(window.start_s, window.end_s, code, segments, speech, doubts)
 
 
 @dataclass
@@ -64,6 +75,9 @@ class Kept(AudioFile):
         if self.stop_at is not None and done_s > self.stop_at:
             raise InterruptedError
         self.told.append((done_s, total_s))
+
+    def go_on(self) -> None:
+        pass
 
     def stored(self, name: str) -> bytes | None:
         return self.files.get(name)
@@ -157,6 +171,58 @@ def test_windows_are_cleared_away(source: Kept) -> None:
 def test_audio_without_speech_is_refused(source: Kept) -> None:
     with pytest.raises(AudioError, match="no speech was found in 4:50"):
         listened(source, ears(Listener(speaks=False)))
+    assert source.files == {}  # nobody will come back for them
+
+
+def test_only_the_last_window_can_be_cut_off(source: Kept) -> None:
+    *others, last = listened(source, ears(Listener()))
+    doubts = {(doubt.kind, doubt.detail) for part in others for doubt in part.heard.doubts}
+    assert doubts == {("dropped", "9 s of speech, or of music like it, have no words")}
+    assert [doubt.kind for doubt in last.heard.doubts] == ["cut off"]
+
+
+@pytest.mark.parametrize("damaged", [b"", b"{", b'{"mark": 1}', b'{"mark":"\xff\xfe","heard":{}}', b"\xff"])
+def test_a_damaged_window_is_heard_again(source: Kept, damaged: bytes) -> None:
+    expected = listened(source, ears(Listener()))
+    source.files["windows/0001.json"] = damaged
+    again = Listener()
+    assert listened(source, ears(again)) == expected
+    assert [start for start, _ in again.heard] == [expected[1].heard.start_s]
+
+
+@dataclass
+class Slow:
+    """Voices that take their time; they are told to end, or `count` grows to a thousand."""
+
+    begun: Event = field(default_factory=Event)
+    patience: Event = field(default_factory=Event)
+    count: int = 0
+
+    def listen(self, samples: Any, start_s: float, go_on: Callable[[], None]) -> Any:
+        self.begun.set()
+        for self.count in range(1000):
+            go_on()
+            self.patience.wait(0.01)
+
+
+class Stop(Exception):
+    """A worker is told to end."""
+
+
+@pytest.mark.parametrize("hears_first", [False, True])
+def test_told_to_end_beside_a_gpu_the_voices_end_too(source: Kept, hears_first: bool) -> None:
+    voices = Slow()
+
+    def stop() -> None:
+        assert voices.begun.wait(10)
+        raise Stop
+
+    listener = Listener(choice=replace(CHOICE, device="cuda"), asks=not hears_first)
+    hearing = replace(ears(listener), voices=cast(Any, voices))
+    samples = np.zeros(RATE, np.float32)
+    with pytest.raises(Stop):
+        hearing.hear("mark", Window(0.0, samples), "en", lambda done_s: None, stop)
+    assert voices.count < 900
 
 
 def test_progress_only_goes_forwards_and_ends_at_the_end(source: Kept) -> None:

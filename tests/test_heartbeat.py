@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from threading import Event
+from types import SimpleNamespace
 
 import pytest
 
@@ -110,7 +111,7 @@ def lost(heart: Heartbeat) -> None:
     patience = Event()
     for _ in range(3000):
         try:
-            heart.check()
+            heart.go_on()
         except LeaseLost:
             return
         patience.wait(0.01)
@@ -138,18 +139,34 @@ def test_a_worker_that_is_stuck_ends(
         assert ended.wait(10)
 
 
-def test_one_that_goes_on_does_not(
+def test_to_ask_whether_to_go_on_is_no_sign_of_life(
     ledger: Ledger, queue: JobQueue, lease: Lease, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.heartbeat._STUCK_S", 5.0)
-    claim, ended, patience = now(ledger).claim, Event(), Event()
+    monkeypatch.setattr("worker.heartbeat._STUCK_S", 0.2)
+    claim, ended = now(ledger).claim, Event()
     assert claim
     heart = Heartbeat(ledger, queue, lease, claim, LEASE_S, ended.set)
     with heart.beating():
-        for _ in range(20):
+        for _ in range(3000):
+            heart.go_on()
+            if ended.wait(0.01):
+                return
+    raise AssertionError("nobody noticed")
+
+
+def test_one_that_goes_on_does_not(
+    ledger: Ledger, queue: JobQueue, lease: Lease, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks = FakeClock()
+    monkeypatch.setattr("worker.heartbeat.time", SimpleNamespace(monotonic=ticks))
+    claim, ended = now(ledger).claim, Event()
+    assert claim
+    heart = Heartbeat(ledger, queue, lease, claim, LEASE_S, ended.set)
+    with heart.beating():
+        for _ in range(5):
+            ticks.go_on(3000)
             heart.check()
-            patience.wait(0.01)
-    assert not ended.is_set()
+            assert not ended.wait(0.1)
 
 
 def test_one_that_does_not_notice_that_it_lost_its_lease_ends_too(

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from pipeline.config import Feed
-from pipeline.errors import AudioError, DownloadError, StorageError
+from pipeline.errors import AudioError, DownloadError, RecognitionError, StorageError
 from pipeline.model import State, Step
 from tests.builders import FakeClock, an_enclosure
 from tests.git_site import GitSite
@@ -80,6 +80,7 @@ def test_audio_that_nobody_has_fails_at_once(desk: Desk) -> None:
     [
         (DownloadError("no answer"), "no answer"),
         (StorageError("busy"), "busy"),
+        (RecognitionError("the model failed"), "the model failed"),
         (ValueError("a bug"), "unexpected ValueError('a bug')"),
     ],
 )

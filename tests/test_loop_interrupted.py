@@ -7,13 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
+import numpy as np
 import pytest
 
 from pipeline import queueing, states
+from pipeline.config import Transcribe
 from pipeline.errors import CodeHostError, Conflict, ModelError, StorageError, StorageFull
 from pipeline.formats import transcript_json
 from pipeline.model import Job, QueueDepth, State, Step
 from tests.builders import FakeClock, a_transcript
+from tests.decoders import FakeDecoder
 from tests.faulty import Crash, Outage, failing
 from tests.git_site import GitSite
 from tests.scenes import after, now, queued
@@ -27,9 +30,16 @@ from tests.studio import (
     publishing_with,
     raising,
 )
+from worker.audio import RATE
 from worker.desk import Desk, Outcome, Stopped
 from worker.handling import Item
+from worker.hints import NONE
+from worker.lent import Lent
 from worker.loop import give_up, work_one
+from worker.models import ModelChoice
+from worker.passages import Passage
+from worker.whisper import Whisper
+from worker.windows import Samples, Window
 
 AUDIO, TRANSCRIPT = "show/show-1/audio", "show/show-1/transcript.json"
 EMPTY = QueueDepth(waiting=0, leased=0, dead=0)
@@ -156,6 +166,48 @@ def test_an_outage_never_gives_an_episode_up_and_its_cause_is_told(desk: Desk, s
     assert work_one(desk) is Outcome.DONE
 
 
+def hearing_with(device: str, error: RuntimeError) -> Callable[[Item], None]:
+    """A handler whose model works, but fails at this episode's audio."""
+
+    def failing(samples: Samples) -> list[Passage]:
+        raise error
+
+    decoder = FakeDecoder([(0.0, 60.0)], first=failing)
+    choice = ModelChoice(name="some", path=Path("some"), device=device, compute_type="int8", threads=1)
+    whisper = Whisper(choice, Transcribe(batch_size=1), load=lambda _: decoder)
+
+    def hear(item: Item) -> None:
+        item.step(Step.TRANSCRIBE)
+        whisper.window(Window(0.0, np.zeros(60 * RATE, np.float32)), "en", NONE, lambda done_s: None)
+
+    return hear
+
+
+def test_audio_that_a_model_fails_at_is_given_up_in_the_end(desk: Desk, clock: FakeClock) -> None:
+    tripped = replace(desk, handler=hearing_with("cpu", RuntimeError("no position encodings")))
+    for wait in (30, 60):
+        assert work_one(tripped) is Outcome.RETRY
+        clock.go_on(wait)
+    assert work_one(tripped) is Outcome.FAILED
+    failure = now(desk.ledger).failure
+    assert failure
+    assert (failure.step, "no position encodings" in failure.reason) == (Step.TRANSCRIBE, True)
+    assert desk.queue.depth().dead == 1
+
+
+def test_audio_that_breaks_a_gpu_ends_only_so_many_workers(desk: Desk, clock: FakeClock) -> None:
+    """A GPU that failed once may fail at everything, until the process ends."""
+    fault = RuntimeError("CUDA failed with error an illegal memory access was encountered")
+    tripped = replace(desk, handler=hearing_with("cuda", fault))
+    for wait in (30, 60, 0):
+        with pytest.raises(ModelError, match="illegal memory access"):
+            work_one(tripped)
+        assert work_one(desk) is None
+        clock.go_on(wait)
+    assert now(desk.ledger).state is State.FAILED
+    assert desk.queue.depth().dead == 1
+
+
 def test_the_first_transcript_stored_is_the_one_that_everybody_goes_on_from(
     desk: Desk, studio: Studio
 ) -> None:
@@ -240,6 +292,28 @@ def test_a_lost_lease_ends_the_work_at_the_next_sign_of_progress(desk: Desk, clo
 
     assert work_one(replace(desk, handler=going_on, lease_s=0.03)) is Outcome.NOTHING
     assert now(desk.ledger).state is State.SKIPPED
+
+
+def test_whoever_waits_hears_that_the_worker_shall_end(desk: Desk) -> None:
+    with pytest.raises(Stopped):
+        work_one(replace(desk, handler=Lent.go_on, stopping=lambda: True))
+    assert waiting(desk)
+
+
+def test_to_wait_is_no_sign_of_life(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worker.heartbeat._STUCK_S", 0.2)
+    ended = Event()
+
+    def hanging(job: Lent) -> None:
+        job.heart._end = ended.set  # pyright: ignore[reportPrivateUsage] - it would end the tests
+        for _ in range(2000):
+            job.go_on()
+            if ended.wait(0.01):
+                raise Stopped
+        raise AssertionError("nobody noticed")
+
+    with pytest.raises(Stopped):
+        work_one(replace(desk, handler=hanging, lease_s=0.03))
 
 
 def test_what_a_poll_corrects_meanwhile_is_kept(desk: Desk, studio: Studio) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
@@ -12,14 +15,15 @@ from rapidfuzz.distance import Levenshtein
 
 import pipeline.sample
 from pipeline.config import Transcribe
-from pipeline.errors import ModelError
+from pipeline.errors import GpuFault, ModelError, RecognitionError
 from pipeline.model import Word
 from pipeline.scoring import word_error_rate, words_of
-from tests.decoders import FakeDecoder, passage, sentence
+from tests.decoders import FakeDecoder, paced, passage, sentence
 from worker.audio import RATE, decode
 from worker.gpu import check_libraries, explained
-from worker.heard import Heard
+from worker.heard import Heard, Span
 from worker.hints import NONE, Hints
+from worker.listening import How
 from worker.models import ModelChoice, choose
 from worker.passages import Passage
 from worker.whisper import Whisper
@@ -205,16 +209,40 @@ def numbered(seconds: int) -> Samples:
 TALK = [(float(at), at + 9.5) for at in range(0, 600, 10)]
 
 
-def test_less_at_once_where_the_gpu_has_little_room() -> None:
-    roomy, tight = FakeDecoder(TALK), FakeDecoder(TALK, room=5)
+@pytest.mark.parametrize(
+    "no_room",
+    ["CUDA failed with error out of memory", "cuBLAS failed with status CUBLAS_STATUS_ALLOC_FAILED"],
+)
+def test_less_at_once_where_the_gpu_has_little_room(no_room: str) -> None:
+    roomy, tight = FakeDecoder(TALK), FakeDecoder(TALK, room=5, no_room=no_room)
     free, narrow = fake(roomy, "cuda"), fake(tight, "cuda")
     samples = window(numbered(600))
     assert narrow.window(samples, "en", NONE, quiet) == free.window(samples, "en", NONE, quiet)
     assert (set(roomy.batches), set(tight.batches)) <= ({16, 4, 14, 12, 8}, {4, 3, 2, 1})
-    assert (free.card()["batch_size"], narrow.card()["batch_size"]) == (16, 4)
     tight.batches.clear()
     narrow.window(samples, "en", NONE, quiet)
     assert max(tight.batches) == 4  # what did not fit is not tried again
+
+
+def test_a_transcript_does_not_tell_how_much_room_there_was() -> None:
+    """Else a killed worker's successor would make another."""
+    narrow = fake(FakeDecoder(TALK, room=5), "cuda")
+    narrow.window(window(numbered(600)), "en", NONE, quiet)
+    assert narrow.card()["batch_size"] == 16
+
+
+def test_half_a_batch_begins_where_the_words_before_it_end() -> None:
+    """The end of the half minutes before it is not that of the last word in them."""
+
+    class Brief(FakeDecoder):
+        def at_once(self, samples: Samples, spans: Sequence[Span], how: How, after_s: float) -> list[Passage]:
+            super().at_once(samples, spans, how, after_s)
+            return [passage(sentence(int(start), 40), start, end - 2.0) for start, end in spans]
+
+    decoder = Brief(TALK, room=2)
+    fake(decoder, "cuda").window(window(numbered(200)), "en", NONE, quiet)
+    assert len(decoder.afters) > 2
+    assert {start - after_s for start, after_s in decoder.afters} == {0.0, 2.0}
 
 
 def test_no_room_at_all_is_told() -> None:
@@ -230,14 +258,97 @@ def test_who_watches_is_told_how_far_it_is() -> None:
 
 
 def test_who_watches_may_stop_the_work() -> None:
-    class Stop(RuntimeError):
-        pass
-
     def stop(done_s: float) -> None:
         raise Stop
 
     with pytest.raises(Stop):
         fake(FakeDecoder(TALK)).window(window(numbered(600)), "en", NONE, stop)
+
+
+class Stop(Exception):
+    """A worker is told to end."""
+
+
+def test_a_decoder_that_hangs_gives_no_sign_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worker.team.PULSE_S", 0.001)
+    let_go, told, asked = Event(), list[float](), list[None]()
+
+    def hanging(samples: Samples) -> Iterator[Passage]:
+        let_go.wait(30)
+        yield from paced(samples)
+
+    def go_on() -> None:
+        asked.append(None)
+        if len(asked) == 50:
+            raise Stop
+
+    with pytest.raises(Stop):
+        fake(FakeDecoder(TALK, first=hanging)).window(window(numbered(60)), "en", NONE, told.append, go_on)
+    let_go.set()
+    assert told == [START_S]
+
+
+def flat(samples: Samples) -> list[Passage]:
+    return [passage(sentence(40 * at, 25).lower()[:-1], at, at + 10) for at in range(0, 60, 10)]
+
+
+def test_what_is_decoded_again_gives_signs_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worker.team.PULSE_S", 0.001)
+    heard_of = Event()
+
+    def second(samples: Samples) -> Iterator[Passage]:
+        """Goes on when the passage before was heard of."""
+        for each in paced(samples):
+            yield each
+            assert heard_of.wait(10)
+            heard_of.clear()
+
+    def watch(done_s: float) -> None:
+        heard_of.set()
+
+    decoder = FakeDecoder([(0.0, 60.0)], first=flat, second=second)
+    assert fake(decoder).window(window(numbered(60)), "en", NONE, watch).doubts == ()
+
+
+def test_what_is_decoded_again_ends_when_told_to() -> None:
+    begun, patience, before = Event(), Event(), set(threading.enumerate())
+    passages = 0
+
+    def endless(samples: Samples) -> Iterator[Passage]:
+        nonlocal passages
+        while passages < 1000:
+            passages += 1
+            yield passage(sentence(1, 3), 0.0, 1.0)
+            begun.set()
+            patience.wait(0.01)
+
+    def go_on() -> None:
+        if begun.is_set():
+            raise Stop
+
+    decoder = FakeDecoder([(0.0, 60.0)], first=flat, second=endless)
+    with pytest.raises(Stop):
+        fake(decoder).window(window(numbered(60)), "en", NONE, quiet, go_on)
+    for thread in set(threading.enumerate()) - before:
+        thread.join(30)
+    assert passages < 900
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (RuntimeError("cuBLAS failed with status CUBLAS_STATUS_EXECUTION_FAILED"), GpuFault),
+        (RuntimeError("CUDA failed with error an illegal memory access was encountered"), GpuFault),
+        (ValueError("The length of the prompt is 300"), RecognitionError),
+        (RuntimeError("No position encodings are defined for positions >= 448"), RecognitionError),
+    ],
+)
+def test_a_model_that_works_may_fail_at_some_audio(error: Exception, kind: type[Exception]) -> None:
+    def failing(samples: Samples) -> list[Passage]:
+        raise error
+
+    with pytest.raises(kind, match=str(error)):
+        fake(FakeDecoder(TALK, first=failing)).window(window(numbered(60)), "en", NONE, quiet)
 
 
 def test_hints_that_lose_words_are_left_out_the_second_time() -> None:
@@ -263,9 +374,6 @@ def test_hints_are_for_models_that_they_help(wide: int, wanted: bool, given: Hin
 
 
 def test_flat_text_is_heard_again_with_a_prompt_that_has_sentences() -> None:
-    def flat(samples: Samples) -> list[Passage]:
-        return [passage(sentence(40 * at, 25).lower()[:-1], at, at + 10) for at in range(0, 60, 10)]
-
     decoder = FakeDecoder([(0.0, 60.0)], first=flat)
     heard = fake(decoder).window(window(numbered(60)), "en", NONE, quiet)
     assert "." in (decoder.hows[1].hints.initial_prompt or "")
@@ -292,6 +400,7 @@ def test_another_language_than_the_feeds_is_told() -> None:
     heard = fake(decoder).window(window(numbered(600)), "en", NONE, quiet)
     assert [doubt.kind for doubt in heard.doubts] == ["language"]
     assert heard.language == "en"
+    assert "as the feed says or the episode began" in heard.doubts[0].detail
     sure = FakeDecoder(TALK, languages=("en", "it"), sounds={"en": 0.4, "it": 0.6})
     assert fake(sure).window(window(numbered(600)), "en", NONE, quiet).doubts == ()
 
@@ -302,13 +411,14 @@ def test_another_language_than_the_feeds_is_told() -> None:
         ("Library libcublas.so.12 is not found or cannot be loaded", "libcublas.so.12", "LD_LIBRARY_PATH"),
         ("Unable to load any of {libcudnn_ops.so.9.1.0, libcudnn_ops.so}", "libcudnn_ops.so.9", "cuDNN 9"),
         ("CUDA failed with error out of memory", "too little memory", "int8_float16"),
+        ("cuBLAS failed with status CUBLAS_STATUS_ALLOC_FAILED", "too little memory", "int8_float16"),
         ("CUDA failed with error no CUDA-capable device is detected", "the GPU can't be used", "nvidia-smi"),
         ("CUDA driver version is insufficient for CUDA runtime version", "driver is older", "525"),
         ("CUDA failed with error no kernel image is available", "no code for this GPU", "ctranslate2"),
     ],
 )
 def test_what_a_gpu_lacks_is_named(choice: ModelChoice, error: str, message: str, hint: str) -> None:
-    found = explained(RuntimeError(error), choice)
+    found = explained(RuntimeError(error), choice, loaded=False)
     assert message in found.message
     assert hint in found.hint
 

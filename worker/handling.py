@@ -20,7 +20,12 @@ class Source(Protocol):
         ...
 
     def progress(self, done_s: float, total_s: float, speed: float) -> None:
-        """A sign of life, and how far the work is; call it often."""
+        """A sign of life, and how far the work is; call it often, but only where something was done: a
+        worker that shows no life for an hour is ended."""
+        ...
+
+    def go_on(self) -> None:
+        """Raises, as `progress` does, where the work should end; no sign of life, so for whoever waits."""
         ...
 
     def stored(self, name: str) -> bytes | None:

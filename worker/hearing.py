@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -22,6 +23,8 @@ from pipeline.model import Episode
 from pipeline.spoken import clock
 from worker import audio
 from worker.heard import Heard
+from worker.mending import midway
+from worker.team import PULSE_S, Ended
 from worker.windows import Window, windows
 
 if TYPE_CHECKING:
@@ -74,14 +77,32 @@ class Ears:
             sound = hashlib.file_digest(file, "sha256").digest()
         return hashlib.sha256(sound + msgspec.json.encode(how)).hexdigest()[:16]
 
-    def hear(self, mark: str, window: Window, language: str | None, told: Told) -> Part:
-        """Beside a GPU that recognises speech the processor hears the voices; alone, it does both in turn."""
+    def hear(
+        self, mark: str, window: Window, language: str | None, told: Told, go_on: Callable[[], None]
+    ) -> Part:
+        """Beside a GPU that recognises speech the processor hears the voices; alone, it does both in turn.
+
+        `go_on` is called while others work, `told` when they have done something; what either raises ends
+        the work.
+        """
         if self.whisper.choice.device != "cuda":
-            heard = self.whisper.window(window, language, self.hints, told)
+            heard = self.whisper.window(window, language, self.hints, told, go_on)
             return Part(mark, heard, self._voiced(window, lambda: told(heard.end_s)))
+        ended = Event()
+
+        def unless_ended() -> None:
+            if ended.is_set():
+                raise Ended
+
         with ThreadPoolExecutor(1) as beside:
-            voiced = beside.submit(self._voiced, window, lambda: None)
-            heard = self.whisper.window(window, language, self.hints, told)
+            voiced = beside.submit(self._voiced, window, unless_ended)
+            try:
+                heard = self.whisper.window(window, language, self.hints, told, go_on)
+                while wait([voiced], PULSE_S).not_done:
+                    go_on()
+            except BaseException:
+                ended.set()
+                raise
             return Part(mark, heard, voiced.result())
 
     def _voiced(self, window: Window, go_on: Callable[[], None]) -> bytes:
@@ -136,6 +157,9 @@ class AudioFile:
     def progress(self, done_s: float, total_s: float, speed: float) -> None:
         self._progress(done_s, total_s, speed)
 
+    def go_on(self) -> None:
+        pass
+
     def stored(self, name: str) -> bytes | None:
         return None
 
@@ -148,6 +172,18 @@ class AudioFile:
 
 def listened(source: Source, ears: Ears) -> list[Part]:
     """All windows of the source's audio, in order. Raises AudioError where nobody speaks."""
+    try:
+        parts = _parts(source, ears)
+        if not any(part.heard.segments for part in parts):
+            end_s = parts[-1].heard.end_s if parts else 0.0
+            raise AudioError(f"no speech was found in {clock(end_s)} of audio")
+    except AudioError:  # for good: nobody will come back for the windows
+        forget(source)
+        raise
+    return [*map(_midway, parts[:-1]), parts[-1]]
+
+
+def _parts(source: Source, ears: Ears) -> list[Part]:
     path = source.file()
     mark = ears.mark(path)
     meter = Meter(audio.probe(path).duration_s or source.episode.duration_s or 0.0, source.progress)
@@ -158,17 +194,20 @@ def listened(source: Source, ears: Ears) -> list[Part]:
         if part:
             meter.found(window.end_s - window.start_s)
         else:
-            made = msgspec.json.encode(ears.hear(mark, window, language, meter))
+            made = msgspec.json.encode(ears.hear(mark, window, language, meter, source.go_on))
             source.store(part_name(number), made)
             # Read back, as what is found is: so that both are the same to the last digit.
             part = msgspec.json.decode(made, type=Part)
         parts.append(part)
         language = language or part.heard.language
         meter(window.end_s)
-    if not any(part.heard.segments for part in parts):
-        end_s = parts[-1].heard.end_s if parts else 0.0
-        raise AudioError(f"no speech was found in {clock(end_s)} of audio")
     return parts
+
+
+def _midway(part: Part) -> Part:
+    """One behind which the audio goes on; no window knows of the next when it is heard."""
+    doubts = midway(part.heard.doubts, part.heard.speech)
+    return replace(part, heard=replace(part.heard, doubts=doubts))
 
 
 def _stored(source: Source, number: int, mark: str) -> Part | None:
@@ -176,13 +215,13 @@ def _stored(source: Source, number: int, mark: str) -> Part | None:
     data = source.stored(part_name(number))
     try:
         part = msgspec.json.decode(data, type=Part) if data else None
-    except msgspec.DecodeError:  # another version's
+    except (msgspec.DecodeError, UnicodeDecodeError):  # another version's, or damaged
         return None
     return part if part and part.mark == mark else None
 
 
 def forget(source: Source) -> None:
-    """Clear the windows away, once the transcript is stored."""
+    """Clear the windows away, once the transcript is stored or there will be none."""
     number = 0
     while source.stored(part_name(number)) is not None:
         source.discard(part_name(number))

@@ -53,6 +53,10 @@ class Heartbeat:
     def check(self) -> None:
         """A sign of life. Raises LeaseLost once the job is no longer ours."""
         self._alive_at = time.monotonic()
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Likewise, but no sign of life: for whoever waits for work that may be stuck."""
         if self._lost.is_set():
             raise LeaseLost(f"the lease on {self._lease.job.episode_id} was lost")
 

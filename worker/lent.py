@@ -45,9 +45,14 @@ class Lent:
         self.heart.check()
 
     def progress(self, done_s: float, total_s: float, speed: float) -> None:
-        self._go_on()
+        self._alive()
         self.heart.progress = Progress(done_s=done_s, total_s=total_s, speed=speed, at=self._desk.clock())
         self._desk.watch.progress(done_s, total_s, speed)
+
+    def go_on(self) -> None:
+        self.heart.go_on()
+        if self._desk.stopping():
+            raise Stopped
 
     def stored(self, name: str) -> bytes | None:
         key = key_of(self.episode, name)
@@ -89,7 +94,7 @@ class Lent:
         path = desk.scratch / f"{episode.id}-{desk.worker}"
 
         def progress(done: int, total: int | None) -> None:
-            self._go_on()
+            self._alive()
             desk.watch.progress(done, total, 0.0)
 
         desk.fetch_audio(episode)(episode.enclosure.url, path, progress)
@@ -100,7 +105,6 @@ class Lent:
         assert stored is not None
         return stored
 
-    def _go_on(self) -> None:
+    def _alive(self) -> None:
         self.heart.check()
-        if self._desk.stopping():
-            raise Stopped
+        self.go_on()

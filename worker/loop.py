@@ -16,6 +16,7 @@ from pipeline.errors import (
     ConfigError,
     Conflict,
     DownloadError,
+    GpuFault,
     LanguageError,
     LeaseLost,
     ModelError,
@@ -109,9 +110,7 @@ def _attempt(desk: Desk, job: Lent) -> Outcome:
     except (Stopped, StorageFull, ModelError) as reason:
         if isinstance(reason, LanguageError):
             return _try_again(desk, job, reason)
-        # Not the episode's fault, and the next one would fare no better: the worker ends.
-        if _give_back(desk, job, reason):
-            desk.watch.ended(job.episode, Outcome.GIVEN_BACK)
+        _hand_over(desk, job, reason)
         raise
     except BaseException as error:  # a handler's `sys.exit`, or a panic in a library's native code, included
         if _is_final(error):
@@ -122,6 +121,14 @@ def _attempt(desk: Desk, job: Lent) -> Outcome:
         return _try_again(desk, job, error)
     desk.queue.complete(job.lease)
     return Outcome.DONE
+
+
+def _hand_over(desk: Desk, job: Lent, reason: BaseException) -> None:
+    """This worker ends, since the next episode would fare no better in its hands."""
+    if isinstance(reason, GpuFault):  # which the episode may have caused: it must not end all workers
+        desk.watch.ended(job.episode, _try_again(desk, job, reason))
+    elif _give_back(desk, job, reason):
+        desk.watch.ended(job.episode, Outcome.GIVEN_BACK)
 
 
 def _work(desk: Desk, job: Lent) -> None:

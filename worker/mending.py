@@ -147,14 +147,24 @@ def _repeated(passages: Sequence[Passage]) -> Iterator[Doubt]:
 def _dropped(passages: Sequence[Passage], speech: Sequence[Span]) -> Iterator[Doubt]:
     last = passages[-1].end if passages else 0.0
     for start, end in unheard(passages, speech, MISSED_S):
-        spoken = f"{overlap(speech, start, end):.0f} s of speech"
         if start >= last and passages:
-            yield Doubt(CUT_OFF, start, end, f"the last {spoken} have no words")
+            spoken_s = overlap(speech, start, end)
+            yield Doubt(CUT_OFF, start, end, f"the last {spoken_s:.0f} s of speech have no words")
         else:
-            yield Doubt(DROPPED, start, end, f"{spoken}, or of music like it, have no words")
+            yield _unworded(start, end, speech)
     for index in slow(passages, speech, 0.5):
         each = passages[index]
         yield Doubt(DROPPED, each.start, each.end, "few words for so much speech: some may be missing")
+
+
+def _unworded(start: float, end: float, speech: Sequence[Span]) -> Doubt:
+    said = f"{overlap(speech, start, end):.0f} s of speech, or of music like it, have no words"
+    return Doubt(DROPPED, start, end, said)
+
+
+def midway(doubts: Sequence[Doubt], speech: Sequence[Span]) -> tuple[Doubt, ...]:
+    """A window's doubts where another window follows: what lacks words at its end is not cut off."""
+    return tuple(_unworded(each.start, each.end, speech) if each.kind == CUT_OFF else each for each in doubts)
 
 
 def _runs(indices: Sequence[int]) -> Iterator[list[int]]:

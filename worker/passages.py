@@ -45,6 +45,15 @@ def moved(passage: Passage, timeline: Timeline) -> Passage:
     return replace(passage, words=tuple(words))
 
 
+def later(segment: Segment, seconds: float) -> Segment:
+    """The same so many seconds later, in whole milliseconds."""
+    words = tuple(
+        replace(word, start=round(seconds + word.start, 3), end=round(seconds + word.end, 3))
+        for word in segment.words
+    )
+    return replace(segment, start=words[0].start, end=words[-1].end, words=words)
+
+
 def spread(texts: Sequence[str], span: Span, probability: float) -> tuple[Word, ...]:
     """Words that have no times share a span by their letters."""
     letters = sum(map(len, texts)) or 1

@@ -18,16 +18,16 @@ import numpy as np
 
 from pipeline.config import Transcribe
 from pipeline.errors import LanguageError, ModelError
-from pipeline.model import Doubt, Segment, Word
+from pipeline.model import Doubt
 from worker import audio
 from worker.faults import LANGUAGE, LOWER_CASE, Suspect
-from worker.gpu import OUT_OF_MEMORY, explained
+from worker.gpu import explained, lacks_room
 from worker.heard import Heard, Span
 from worker.hints import NARROW, NONE, Hints
 from worker.listening import SPAN_S, Decoder, How
 from worker.mending import mended
 from worker.models import BATCHES, ModelChoice, language_code
-from worker.passages import Passage, moved, ordered
+from worker.passages import Passage, later, moved, ordered
 from worker.shards import SHARD_S, Timeline, audible, cuts, packed
 from worker.team import Team
 from worker.windows import Samples, Window
@@ -68,17 +68,24 @@ class Whisper:
         self._batch = settings.batch_size or BATCHES[choice.device]
         self._first_batch = self._batch
 
-    def window(self, window: Window, language: str | None, hints: Hints, told: Told) -> Heard:
+    def window(
+        self,
+        window: Window,
+        language: str | None,
+        hints: Hints,
+        told: Told,
+        go_on: Callable[[], None] = lambda: None,
+    ) -> Heard:
         """What is said in a window; in the language given, or the one that is found.
 
         The same window, language, hints and settings always give the same, wherever and whenever. Raises
-        LanguageError or ModelError, and what `told` raises.
+        LanguageError, ModelError or RecognitionError, and what `told` and `go_on` raise; of those, see Team.
         """
         code = self.supported(language)
         decoder = self._loaded()
         length_s = len(window.samples) / audio.RATE
         threads = self.choice.threads if self.choice.device == "cpu" else 1
-        team = Team(window.start_s, length_s, told, threads)
+        team = Team(window.start_s, length_s, threads, told, go_on)
         team.tell()
         with self._explained():
             speech = decoder.speech(window.samples)
@@ -122,7 +129,7 @@ class Whisper:
             "device": choice.device,
             "compute_type": choice.compute_type,
             "beam_size": self._settings.beam_size,
-            "batch_size": self._batch,
+            "batch_size": self._first_batch,  # not what fits today: it changes with who else uses the GPU
             "vad": self._settings.vad,
             "faster_whisper": version("faster-whisper"),
             "ctranslate2": version("ctranslate2"),
@@ -158,7 +165,8 @@ class Whisper:
         other = max(likely, key=lambda each: likely[each])
         if other == code or likely.get(code, 0.0) > FOREIGN:
             return code, []
-        said = f"this sounds like '{other}', but was heard as '{code}': is the feed's language right?"
+        # The language given is the feed's, or else what the episode began with.
+        said = f"this sounds like '{other}', but was heard as '{code}', as the feed says or the episode began"
         return code, [Doubt(LANGUAGE, speech[0][0] if speech else 0.0, spans[-1][1], said)]
 
     def _spoken(self, decoder: Decoder, samples: Samples, spans: Sequence[Span]) -> dict[str, float]:
@@ -210,15 +218,17 @@ class Whisper:
         def batch(part: Sequence[Span]) -> list[Passage]:
             found: list[Passage] = []
             at = 0
+            after_s = afters[part[0]]
             while at < len(part):
                 team.alive()
                 some = part[at : at + self._batch]
                 try:
                     with self._explained():
-                        found += decoder.at_once(samples, some, how, afters[some[0]])
+                        found += decoder.at_once(samples, some, how, after_s)
                 except ModelError as error:
                     self._shrink(error)
                     continue
+                after_s = found[-1].end if found else after_s  # as within a batch
                 at += len(some)
                 team.done(some[-1][1] - some[0][0])
             return found
@@ -228,10 +238,11 @@ class Whisper:
         return [passage for found in team.each(batch, parts) for passage in found]
 
     def _shrink(self, error: ModelError) -> None:
-        """Half as many at once from now on, where that may help; the result is the same."""
-        if not isinstance(error.__cause__, RuntimeError) or OUT_OF_MEMORY not in str(error.__cause__):
-            raise error
-        if self._batch == 1:
+        """Half as many at once from now on, where that may help.
+
+        The result is the same, but for how a GPU rounds in batches of other sizes.
+        """
+        if self._batch == 1 or not lacks_room(error.__cause__):
             raise error
         self._batch //= 2
 
@@ -244,7 +255,11 @@ class Whisper:
             prompt = PUNCTUATED if suspect.kind == LOWER_CASE and how.language == "en" else None
             fresh = replace(how, conditioned=False, hints=Hints(initial_prompt=prompt))
             team.alive()
-            return list(self._one_by_one(decoder, samples, [suspect.span], fresh))
+            heard: list[Passage] = []
+            for passage in self._one_by_one(decoder, samples, [suspect.span], fresh):
+                team.alive()
+                heard.append(passage)
+            return heard
 
         return team.each(one, found)
 
@@ -254,7 +269,7 @@ class Whisper:
         try:
             yield
         except (RuntimeError, ValueError, OSError) as error:
-            raise explained(error, self.choice) from error
+            raise explained(error, self.choice, loaded=self._decoder is not None) from error
 
 
 def _cut(samples: Samples, span: Span) -> Samples:
@@ -275,18 +290,10 @@ def _heard(
         start_s=start_s,
         end_s=start_s + length_s,
         language=language if segments else None,
-        segments=tuple(_later(segment, start_s) for segment in segments),
+        segments=tuple(later(segment, start_s) for segment in segments),
         speech=tuple((round(start_s + start, 3), round(start_s + end, 3)) for start, end in speech),
         doubts=tuple(
             replace(doubt, start=round(start_s + doubt.start, 3), end=round(start_s + doubt.end, 3))
             for doubt in doubts
         ),
     )
-
-
-def _later(segment: Segment, start_s: float) -> Segment:
-    def later(word: Word) -> Word:
-        return replace(word, start=round(start_s + word.start, 3), end=round(start_s + word.end, 3))
-
-    words = tuple(map(later, segment.words))
-    return replace(segment, start=words[0].start, end=words[-1].end, words=words)
