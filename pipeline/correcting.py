@@ -8,11 +8,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pipeline.ear import Ear
 from pipeline.errors import ProofcastError
 from pipeline.lexicon import Lexicon, lexicon
 from pipeline.model import Segment, Transcript
 from pipeline.rewording import moved, places, replaced, said_at
-from pipeline.sound import Ear, key, pieces_of, stands_alone
+from pipeline.sound import key, pieces_of, stands_alone
 from pipeline.vocabulary import Rule, Vocabulary
 
 NEAR_WORDS = 20  #: how far a word of `near` may be
