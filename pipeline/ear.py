@@ -25,11 +25,18 @@ LONG_SOUND = 5  #: consonants that are no accident: half of the letters are then
 SURE_BY_LONG_SOUND = 55.0
 WORTH_SAYING = 78.0  #: and of what a reviewer is shown
 MARGIN = 4.0  #: how much nearer it must be than to any other term
+RARE = 20_000  #: words of a language beyond which nobody says one by accident: "lambda"; "rust" may be rust
 MOST_PIECES = 3  #: words that may be one term: "dynamo d b"
 
 _INNER_CAPITAL = re.compile(r"[^\W_][A-Z]")
 _ACRONYM = re.compile(r"(?=.*[A-Z\d])(?!.*[a-z]{3})[A-Za-z\d/]{2,6}")
 _JOINT = re.compile(r"[ -]")
+# "We will cloud watch": what follows is a verb. And "cloud front and center": what goes on is a phrase.
+_VERB_NEXT = re.compile(
+    r"\b(?:to|not|will|would|can|could|should|shall|must|might|let's|i|we|they|he|she|\w+'ll|\w+n't)\s+$",
+    re.IGNORECASE,
+)
+_AND = re.compile(r" and ([^\W_]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +66,13 @@ class Ear:
         self._lexicon = lexicon
         rights = [rule.right for rule in vocabulary.rules if not rule.regex and self._is_name(rule.right)]
         terms = list(dict.fromkeys([*vocabulary.terms, *rights]))
-        self._terms = _by_key(terms)
-        self._words = (
-            frozenset(key(piece.text) for term in terms for piece in pieces_of(term)) | self._terms.keys()
-        )
-        names = [term for term in terms if len(key(term)) >= SHORTEST]
-        self._aliases = {spoken(term): term for term in names}
+        # People are called Grant and Chase; recognisers know when to write that with a capital.
+        strange = [name for name in vocabulary.names if lexicon and not lexicon.knows(name)]
+        self._terms = _by_key([*terms, *strange])
+        terms += vocabulary.names
+        self._words = frozenset(key(piece.text) for term in terms for piece in pieces_of(term))
+        self._words |= self._terms.keys()
+        self._aliases = {spoken(term): term for term in terms if len(key(term)) >= SHORTEST}
         for rule in vocabulary.rules:
             if not (rule.regex or rule.near or rule.suggest):
                 self._learn(rule.wrong, rule.right)
@@ -118,23 +126,49 @@ class Ear:
         right = term + plural
         if said == right or (right.islower() and said == right.capitalize()):
             return None
-        doubt = self._doubt(said, window, term)
+        if plural and self._lexicon and self._lexicon.common(term, RARE):
+            return None  # grants are not several people called Grant
+        doubt = self._doubt(text, window, term)
         return None if doubt is None else Alike(start, end, right, doubt)
 
-    def _doubt(self, said: str, window: Sequence[Piece], term: str) -> str | None:
+    def _doubt(self, text: str, window: Sequence[Piece], term: str) -> str | None:
         """Why another spelling may be no slip: empty if it surely is one, None if it likely is not."""
-        lexicon = self._lexicon
+        said = text[window[0].start : window[-1].end]
         words = [piece.text for piece in window]
         if _ACRONYM.fullmatch(term):
             return self._doubt_acronym(words, term)
         if len(words) == 1:
-            plain = lexicon is not None and lexicon.common(words[0])
-            return None if plain or term.islower() else ""
+            return self._doubt_word(said, term)
         if len(words) == len(pieces_of(term)):
             return None if "-" in said and "-" not in term else ""  # as commands are called
-        if lexicon and any(word not in term and lexicon.common(word, FREQUENT) for word in words):
-            return f"'{said}' may be just that"
-        return "" if _INNER_CAPITAL.search(term) else f"'{said}' may be just that"
+        plain = not _INNER_CAPITAL.search(term) or self._is_phrase(text, window, term)
+        return f"'{said}' may be just that" if plain else ""
+
+    def _doubt_word(self, said: str, term: str) -> str | None:
+        lexicon = self._lexicon
+        if term.islower() or (lexicon and lexicon.common(said)):
+            return None
+        plain = lexicon and lexicon.common(said, RARE) and term == term.capitalize()
+        return f"'{said}' is a word, too" if plain else ""
+
+    def _is_phrase(self, text: str, window: Sequence[Piece], term: str) -> bool:
+        """Whether words that spell a name together may be words of the sentence, by their neighbours."""
+        lexicon = self._lexicon
+        words = [piece.text for piece in window]
+        if lexicon is None:
+            return False
+        if any(word not in term and lexicon.common(word, FREQUENT) for word in words):
+            return True
+        more = _AND.match(text, window[-1].end)
+        goes_on = more is not None and self._is_ordinary(more[1])
+        verb = _VERB_NEXT.search(text, 0, window[0].start) is not None
+        return all(map(lexicon.common, words)) and (verb or goes_on)
+
+    def _is_ordinary(self, word: str) -> bool:
+        """Whether it is everybody's word, but not one that every sentence has, nor the show's."""
+        lexicon = self._lexicon
+        common = lexicon is not None and lexicon.common(word) and not lexicon.common(word, FREQUENT)
+        return common and not self._is_own(word)
 
     def _doubt_acronym(self, words: Sequence[str], term: str) -> str | None:
         if len(words) == 1:
@@ -187,8 +221,9 @@ class Ear:
             return _Near(ratio + 100 - SURE, term, True, learnt)
         if learnt or ratio < WORTH_SAYING:
             return None
-        # Another beginning makes another word, and so does an ending: cpython and pythonic are not Python.
-        other = letters[0] != alias[0] or letters.startswith(alias)
+        # Another beginning makes another word, and so does an ending: cpython and pythonic are not Python,
+        # and a short form is a name of its own: postgres.
+        other = letters[0] != alias[0] or letters.startswith(alias) or alias.startswith(letters)
         return _Near(ratio, term, ratio >= SURE and not other, learnt)
 
     def _nearest(self, said: str) -> _Near | None:

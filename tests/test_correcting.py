@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.correcting import Corrected, corrected, undone
+from pipeline.correcting import Corrected, corrected
 from pipeline.errors import ProofcastError
 from pipeline.learning import Pair, learnt_rules
 from pipeline.model import Segment, Transcript, Word
 from pipeline.rewording import places
+from pipeline.undoing import undone
 from pipeline.vocabulary import Rule, Vocabulary, read_vocabulary, written
 
 TERMS = (
