@@ -5,19 +5,20 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from pipeline.errors import ProofcastError
+from pipeline.ear import Ear
 from pipeline.lexicon import Lexicon, lexicon
-from pipeline.model import Segment, Transcript
-from pipeline.rewording import moved, places, replaced, said_at
-from pipeline.sound import Ear, key, pieces_of, stands_alone
+from pipeline.model import Segment
+from pipeline.rewording import moved, places, replaced, said_at, words_at
+from pipeline.sound import key, pieces_of, stands_alone
 from pipeline.vocabulary import Rule, Vocabulary
 
 NEAR_WORDS = 20  #: how far a word of `near` may be
 MOST_SUGGESTED = 5  #: of the same suggestion in one transcript: more are no help
 ACROSS = 4  #: words on either side of a border between passages that may belong together
+SURE = 0.95  #: the least probability of a word that was put right; in tests few such changes were wrong
 GAP_S = 1.0  #: the longest silence within one term
 _PASSES = 4  #: what one change makes possible is changed in the next; more than two were never needed
 _SENTENCE_START = re.compile(r"(?:^|[.!?\u2026][\"'\u201d\u2019)]*\s+)[\"'\u201c\u2018(]*$")
@@ -62,30 +63,19 @@ def corrected(segments: Sequence[Segment], vocabulary: Vocabulary, language: str
     return Corrected(result, tuple(sorted(entries, key=lambda entry: (entry["start"], entry["end"]))))
 
 
-def undone(transcript: Transcript, entry: dict[str, Any]) -> Transcript:
-    """The transcript with what was heard in place of a correction. Raises ProofcastError if it is gone."""
-    if entry not in transcript.vocabulary_applied or entry["status"] != "applied":
-        raise ProofcastError(f"'{entry['right']}' is not a correction that can be undone")
-    for number, segment in enumerate(transcript.segments):
-        start = _place_of(segment, entry)
-        if start is not None:
-            back = replaced(segment, start, start + len(entry["right"]), entry["wrong"])
-            segments = (*transcript.segments[:number], back, *transcript.segments[number + 1 :])
-            entries = tuple(
-                {**each, "status": "undone"} if each == entry else each
-                for each in transcript.vocabulary_applied
-            )
-            return replace(transcript, segments=segments, vocabulary_applied=entries)
-    raise ProofcastError(f"'{entry['right']}' no longer stands where it was put", "edit the text by hand")
-
-
 def entry_of(
     segment: Segment, start: int, end: int, right: str, *, by: str, status: str, why: str = ""
 ) -> dict[str, Any]:
-    """What the transcript keeps of a change to these characters of a passage as it was before."""
+    """What the transcript keeps of a change to these characters of a passage as it was before.
+
+    With `was`, its words then (text, start, end and probability each), what is applied can be undone.
+    """
     begin, stop = said_at(segment, start, end)
     entry = {"start": begin, "end": stop, "wrong": segment.text[start:end], "right": right}
-    return {**entry, "by": by, "status": status, **({"why": why} if why else {})}
+    words = words_at(segment, start, end) if status == "applied" else ()
+    was = [[word.text, word.start, word.end, word.probability] for word in words]
+    more = {**({"why": why} if why else {}), **({"was": was} if was else {})}
+    return {**entry, "by": by, "status": status, **more}
 
 
 def same_letters(wrong: str, right: str) -> bool:
@@ -96,11 +86,14 @@ def same_letters(wrong: str, right: str) -> bool:
 def doubt_of(wrong: str, right: str, words: Lexicon | None) -> str:
     """Why a rule can't be trusted everywhere: what it changes is what people say, too. Empty if it can."""
     if words is None:
-        return ""
+        known = same_letters(wrong, right)
+        return "" if known else "no words of this language are known: name words that stand near (near = […])"
     heard = [piece.text for piece in pieces_of(wrong)]
     joined = len(heard) > len(pieces_of(right))
     if same_letters(wrong, right) and not (joined and any(len(word) < _SHORT for word in heard)):
         return ""
+    if not heard:
+        return ""  # signs
     if all(words.common(word) for word in heard):
         return f"'{wrong}' is common: name words that stand near it (near = […]) to have it applied"
     meant = [piece.text for piece in pieces_of(right)]
@@ -115,7 +108,7 @@ class _Corrector:
         self._words = words
         self._ear = Ear(vocabulary, words)
         rights = [rule.right for rule in vocabulary.rules if not rule.regex]
-        self._own = frozenset([*vocabulary.terms, *rights])
+        self._own = frozenset([*vocabulary.terms, *vocabulary.names, *rights])
 
     def __call__(
         self, segments: Sequence[Segment]
@@ -124,7 +117,7 @@ class _Corrector:
         result: list[Segment] = []
         changes: list[dict[str, Any]] = []
         suggested: list[dict[str, Any]] = []
-        around = _Around(segments)
+        around = _Around([segment.text for segment in segments])
         for number, segment in enumerate(segments):
             changed = segment
             for edit in reversed(self._edits(segment.text, around, number)):
@@ -134,15 +127,16 @@ class _Corrector:
                 )
                 (suggested if edit.why else changes).append(entry)
                 if not edit.why:
-                    changed = replaced(changed, edit.start, edit.end, edit.right)
+                    changed = replaced(changed, edit.start, edit.end, edit.right, SURE)
             result.append(changed)
         return tuple(result), changes, suggested
 
     def gathered(self, segments: Sequence[Segment]) -> tuple[Segment, ...]:
         """The passages, with what is one term in one passage."""
         result: list[Segment] = []
-        for segment in segments:
-            count = self._across(result[-1], segment) if result else 0
+        for number, segment in enumerate(segments):
+            after = segments[number + 1 : number + 1 + NEAR_WORDS]
+            count = self._across(result[-1 - NEAR_WORDS :], segment, after) if result else 0
             if not count:
                 result.append(segment)
                 continue
@@ -151,18 +145,21 @@ class _Corrector:
                 result.append(left)
         return tuple(result)
 
-    def _across(self, first: Segment, second: Segment) -> int:
-        """How many words of the second belong to a term that begins in the first."""
+    def _across(self, until: Sequence[Segment], second: Segment, later: Sequence[Segment]) -> int:
+        """How many words of the second belong to a term that begins in the last of those before it."""
+        first = until[-1]
         if first.speaker != second.speaker or second.start - first.end > GAP_S:
             return 0
         before, after = places(first), places(second)
         if not before or not after:
             return 0
-        head = first.text[before[-ACROSS:][0][0] :].rstrip()
-        text = f"{head} {second.text[: after[:ACROSS][-1][1]].strip()}"
+        begin, stop = before[-ACROSS:][0][0], after[:ACROSS][-1][1]
+        head = first.text[begin:].rstrip()
+        text = f"{head} {second.text[:stop].strip()}"
         shift = len(head) + 1 - after[0][0]
-        around = _Around([replace(first, text=text)])
-        for edit in self._edits(text, around, 0):
+        ahead = [*(segment.text for segment in until[:-1]), first.text[:begin]]
+        around = _Around([*ahead, text, second.text[stop:], *(segment.text for segment in later)])
+        for edit in self._edits(text, around, len(ahead)):
             if edit.start < len(head) < edit.end and not edit.why:
                 return sum(start + shift < edit.end for start, _ in after)
         return 0
@@ -210,8 +207,8 @@ class _Corrector:
 class _Around:
     """The words around a place in the passages."""
 
-    def __init__(self, segments: Sequence[Segment]) -> None:
-        self._texts = [segment.text for segment in segments]
+    def __init__(self, texts: Sequence[str]) -> None:
+        self._texts = texts
 
     def has(self, number: int, text: str, place: tuple[int, int], wanted: Sequence[str]) -> bool:
         """Whether one of the wanted stands within `NEAR_WORDS` words of a place of a passage's text."""
@@ -247,17 +244,6 @@ def _as_sentence(text: str, start: int, end: int, right: str) -> str:
     ):
         return right[0].upper() + right[1:]
     return right
-
-
-def _place_of(segment: Segment, entry: dict[str, Any]) -> int | None:
-    """At which character of the passage the correction stands."""
-    start = segment.text.find(entry["right"])
-    while start >= 0:
-        begin, stop = said_at(segment, start, start + len(entry["right"]))
-        if abs(begin - entry["start"]) < 0.002 and abs(stop - entry["end"]) < 0.002:
-            return start
-        start = segment.text.find(entry["right"], start + 1)
-    return None
 
 
 def _fewer(suggested: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

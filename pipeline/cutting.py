@@ -8,8 +8,9 @@ a word corrected here moves no cut elsewhere.
 from __future__ import annotations
 
 import re
+from bisect import bisect
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from pipeline.model import Segment, Word
@@ -30,6 +31,7 @@ LONGEST = 200  #: characters of a segment, unless a single run of letters is lon
 SHORT = 25  #: a sentence of fewer characters, "Yes.", may share a segment…
 TOGETHER = 80  #: …of so many
 BREATH_S = 0.25  #: a pause in which people hear a break
+EDGE_S = 0.002  #: times are equal that differ less
 INNER = 0.25  #: the least share of a sentence that is broken off it, if it can be helped
 
 # Titles, and letters with full stops: initials, "e.g.", "U.S.".
@@ -44,18 +46,24 @@ class _Said:
 
     word: Word
     piece: Piece
+    tied: bool = False  #: to the word before
 
 
 Run = Sequence[_Said]
+Span = tuple[float, float]
+"""From and until which second of the audio."""
 
 
-def cut(segments: Sequence[Segment]) -> tuple[Segment, ...]:
+def cut(segments: Sequence[Segment], whole: Sequence[Span] = ()) -> tuple[Segment, ...]:
     """The same words in segments of a sentence each, never across speakers or a pause of over 1.5 s.
 
     Short sentences share a segment; long ones are broken at a clause, else at a pause. A segment whose
     words don't spell its text, since somebody changed it, stays as it is; one that says nothing is left
     out. The text of all others is made of their words. Cutting again changes nothing.
+
+    One speaker's words within one of the spans of `whole`, such as a term, are never parted.
     """
+    spans = _merged(whole)
     found: list[Segment] = []
     run: list[_Said] = []
     for segment in segments:
@@ -64,7 +72,7 @@ def cut(segments: Sequence[Segment]) -> tuple[Segment, ...]:
             found += _cut_run(run)
             run = []
             found += [segment] if plain(segment.text) else []
-        run += said
+        run += _tied(said, spans)
     return (*found, *_cut_run(run))
 
 
@@ -82,6 +90,28 @@ def _said(segment: Segment, before: str) -> list[_Said]:
             return []
         at, before = at + len(bare), bare[-1]
     return said if at == len(letters) else []
+
+
+def _merged(spans: Sequence[Span]) -> list[Span]:
+    """The spans in order, those that overlap as one."""
+    merged: list[Span] = []
+    for start, end in sorted(spans):
+        if merged and start < merged[-1][1] - EDGE_S:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def _tied(said: Run, spans: Sequence[Span]) -> Iterator[_Said]:
+    """A segment's words, each of which knows whether it is in one span with the one before."""
+    before: _Said | None = None
+    for each in said:
+        at = bisect(spans, each.word.start + EDGE_S, key=lambda span: span[0]) - 1
+        start, end = spans[at] if at >= 0 else (0.0, 0.0)
+        tied = before is not None and start <= before.word.start + EDGE_S and each.word.end <= end + EDGE_S
+        before = each
+        yield replace(each, tied=tied)
 
 
 def _cut_run(run: Run) -> Iterator[Segment]:
@@ -104,12 +134,14 @@ def _split(run: Run, ends: Callable[[_Said, _Said], bool]) -> Iterator[Run]:
 
 
 def _turns(before: _Said, after: _Said) -> bool:
-    return before.piece.speaker != after.piece.speaker or after.word.start - before.word.end > PAUSE_S
+    pause = after.word.start - before.word.end > PAUSE_S and not after.tied
+    return before.piece.speaker != after.piece.speaker or pause
 
 
 def _ends_sentence(before: _Said, after: _Said) -> bool:
     return (
         break_between(before.piece, after.piece) == SENTENCE
+        and not after.tied
         and not after.piece.text[0].islower()
         and not _ABBREVIATED.search(before.piece.text)
     )
@@ -132,7 +164,7 @@ def _breaking(sentence: Run) -> int:
     for at, (before, after) in enumerate(pairwise(sentence), 1):
         length += before.piece.spaced + len(before.piece.text)
         rank = break_between(before.piece, after.piece)
-        if rank < SPACE:
+        if rank < SPACE or after.tied:
             continue
         pause_s = after.word.start - before.word.end
         kind = 2 if rank >= CLAUSE else 1 if pause_s >= BREATH_S else 0

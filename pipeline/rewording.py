@@ -28,31 +28,47 @@ def places(segment: Segment) -> tuple[Place, ...]:
     return () if segment.text[at:].strip() else tuple(found)
 
 
-def replaced(segment: Segment, start: int, end: int, text: str) -> Segment:
+def replaced(segment: Segment, start: int, end: int, text: str, sure: float = 0.0) -> Segment:
     """The passage with `text` in place of its characters from `start` until `end`.
 
     As many words as before keep their times. Else they share the time of those replaced by their
-    letters. A word is as probable as the least probable of those that it stands for.
+    letters. A word is as probable as the least probable of those that it stands for, or `sure` if that
+    is more.
     """
     whole = segment.text[:start] + text + segment.text[end:]
     where = places(segment)
-    touched = [n for n, (begin, stop) in enumerate(where) if begin < end and stop > start]
+    touched = touching(where, start, end)
     if not touched:
         return replace(segment, text=whole)
     first, last = touched[0], touched[-1] + 1
     begin, stop = where[first][0], where[last - 1][1]
     spoken = segment.text[begin:start] + text + segment.text[end:stop]
-    words = _timed(spoken.split(), segment.words[first:last])
+    words = _timed(spoken.split(), segment.words[first:last], sure)
     return replace(segment, text=whole, words=(*segment.words[:first], *words, *segment.words[last:]))
+
+
+def words_at(segment: Segment, start: int, end: int) -> tuple[Word, ...]:
+    """The words of which a letter is among these characters."""
+    return tuple(segment.words[n] for n in touching(places(segment), start, end))
+
+
+def as_before(segment: Segment, start: int, end: int, was: Sequence[Word]) -> Segment:
+    """The passage with the words that were at these characters once, if they say the same."""
+    touched = touching(places(segment), start, end)
+    if [word.text.strip() for word in was] != [segment.words[n].text.strip() for n in touched] or not touched:
+        return segment
+    first, last = touched[0], touched[-1] + 1
+    return replace(segment, words=(*segment.words[:first], *was, *segment.words[last:]))
+
+
+def touching(where: Sequence[Place], start: int, end: int) -> list[int]:
+    """The numbers of the places that share a character with this one."""
+    return [number for number, (begin, stop) in enumerate(where) if begin < end and stop > start]
 
 
 def said_at(segment: Segment, start: int, end: int) -> tuple[float, float]:
     """When these characters are said, in seconds from the audio's start: as finely as words tell."""
-    touched = [
-        word
-        for word, (begin, stop) in zip(segment.words, places(segment), strict=False)
-        if begin < end and stop > start
-    ]
+    touched = words_at(segment, start, end)
     return (touched[0].start, touched[-1].end) if touched else (segment.start, segment.end)
 
 
@@ -78,8 +94,8 @@ def _after_space(text: str, at: int) -> int:
     return at
 
 
-def _timed(texts: Sequence[str], heard: Sequence[Word]) -> list[Word]:
-    least = min(word.probability for word in heard)
+def _timed(texts: Sequence[str], heard: Sequence[Word], sure: float) -> list[Word]:
+    least = max(sure, min(word.probability for word in heard))
     if len(texts) == len(heard):
         return [
             replace(word, text=text, probability=word.probability if word.text == text else least)

@@ -27,6 +27,7 @@ from typing import Any, Protocol, cast
 from pipeline.errors import ConfigError
 
 LONGEST = 200  #: characters of a term, a wrong or a right form
+MOST_WRONG = 2_000  #: wrong forms: each is looked for in each passage, and beside each other rule
 
 _LETTERS = re.compile(r"\w")
 _GROUP = re.compile(r"\\(\d)")
@@ -44,20 +45,31 @@ class Rule:
     suggest: bool = False
 
     def found(self, text: str) -> Iterator[tuple[int, int, str]]:
-        """Where it is in a text: from and until which character, and what should stand there."""
+        """Where it is in a text: from and until which character, and what should stand there.
+
+        Not where an expression leaves nothing to stand there, nor where it would change that again.
+        """
         folded = text if self.case else text.casefold()
         for wrong in self.wrong:
             # Most texts have none of it: looking for its first word takes a tenth of the time.
             if not self.regex and (wrong if self.case else wrong.casefold()).split()[0] not in folded:
                 continue
             for match in _pattern(wrong, self.regex, self.case).finditer(text):
-                if match.end() > match.start():
-                    yield match.start(), match.end(), self._right(match)
+                right = self._right(match) if self.regex else self.right
+                if match.end() > match.start() and right:
+                    yield match.start(), match.end(), right
 
     def _right(self, match: _Match) -> str:
+        right = self._expanded(match)
+        again = (
+            found.group(0) != self._expanded(found)
+            for wrong in self.wrong
+            for found in _pattern(wrong, True, self.case).finditer(right)
+        )
+        return "" if not right.strip() or any(again) else right
+
+    def _expanded(self, match: _Match) -> str:
         """RE2's own `expand` garbles all but ASCII."""
-        if not self.regex:
-            return self.right
         return _GROUP.sub(lambda number: match.group(int(number[1])) or "", self.right)
 
 
@@ -67,11 +79,12 @@ class Vocabulary:
 
     terms: tuple[str, ...] = ()
     rules: tuple[Rule, ...] = ()
+    names: tuple[str, ...] = ()  #: of people, word by word: terms, but many are words of the language, too
 
     def knowing(self, names: Sequence[str]) -> Vocabulary:
-        """The same, and people's names, of which each part is a term."""
-        parts = [part for name in names for part in name.split() if part[:1].isupper()]
-        return replace(self, terms=tuple(dict.fromkeys([*self.terms, *parts])))
+        """The same, and people's names."""
+        parts = dict.fromkeys(part for name in names for part in name.split() if part[:1].isupper())
+        return replace(self, names=tuple(part for part in parts if part not in self.terms))
 
 
 class _Match(Protocol):
@@ -90,8 +103,10 @@ def read_vocabulary(text: str, where: str) -> Vocabulary:
     """The vocabulary of a file's text; `where` is its name. Raises ConfigError, which names the place."""
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # tomllib's own, and that of a number with thousands of digits
         raise ConfigError(f"{where} is not TOML: {error}") from None
+    except RecursionError:
+        raise ConfigError(f"{where} is not a vocabulary: its lists are nested too deeply") from None
     _check_keys(document, ("terms", "rule"), where)
     terms = _texts(document.get("terms", []), f"{where}: terms")
     tables = document.get("rule", [])
@@ -147,6 +162,10 @@ def _texts(value: object, where: str) -> tuple[str, ...]:
 def _text(value: object, where: str) -> str:
     if not isinstance(value, str):
         raise ConfigError(f"{where} must be text in quotes")
+    if "\N{REPLACEMENT CHARACTER}" in value:
+        raise ConfigError(
+            f"{where} has characters that can't be read: the file is not UTF-8", "save it as UTF-8"
+        )
     if not value or value != value.strip():
         raise ConfigError(f"{where} is empty, or begins or ends with a space")
     if len(value) > LONGEST or not value.isprintable():
@@ -177,6 +196,8 @@ def _rule(table: object, where: str) -> Rule:
 
 
 def _check_rule(rule: Rule, where: str) -> None:
+    if "  " in rule.right:
+        raise ConfigError(f"{where}: right has two spaces in a row: '{rule.right}'", "leave one of them out")
     if not rule.wrong:
         raise ConfigError(f"{where}: wrong names nothing")
     for wrong in rule.wrong:
@@ -214,6 +235,11 @@ def _check_changes(rule: Rule, text: str, where: str, what: str) -> None:
 
 
 def _check_together(rules: Sequence[Rule], where: str) -> None:
+    wrongs = sum(len(rule.wrong) for rule in rules)
+    if wrongs > MOST_WRONG:
+        raise ConfigError(
+            f"{where} has {wrongs} wrong forms, and may have {MOST_WRONG}", "delete those that are rare"
+        )
     first: dict[str, int] = {}
     for number, rule in enumerate(rules):
         for wrong in rule.wrong:
@@ -224,7 +250,7 @@ def _check_together(rules: Sequence[Rule], where: str) -> None:
                 )
     for number, rule in enumerate(rules):
         for other, made in enumerate(rules):
-            if other != number and not made.regex:
+            if other != number and not (made.regex and _GROUP.search(made.right)):
                 _check_changes(rule, made.right, _at(where, number), f"number {other + 1} writes")
 
 

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.correcting import Corrected, corrected, undone
+from pipeline.correcting import Corrected, corrected
 from pipeline.errors import ProofcastError
 from pipeline.learning import Pair, learnt_rules
 from pipeline.model import Segment, Transcript, Word
 from pipeline.rewording import places
+from pipeline.undoing import undone
 from pipeline.vocabulary import Rule, Vocabulary, read_vocabulary, written
 
 TERMS = (
@@ -141,21 +142,91 @@ def test_names_that_resemble_each_other_are_left_to_people() -> None:
 
 
 def test_where_a_languages_words_are_not_known_nothing_is_taken_for_a_term() -> None:
-    assert text_of(fixed("fourtheorum with 4th theorem", language="xx")) == "fourtheorum with fourTheorem"
+    result = fixed("fourtheorum with 4th theorem, event bridge", language="xx")
+    assert text_of(result) == "fourtheorum with 4th theorem, EventBridge"
+    assert [entry["status"] for entry in result.applied] == ["suggested", "applied"]
+    near = Vocabulary(rules=(Rule(wrong=("4th theorem",), right="fourTheorem", near=("AWS",)),))
+    assert text_of(fixed("4th theorem on AWS", near, "xx")) == "fourTheorem on AWS"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["we grant it and grants chase who chases a herb", "her b", "frost at the lake", "Grant and grants"],
+)
+@pytest.mark.parametrize("language", ["en", "xx"])
+def test_words_are_not_peoples_names(text: str, language: str) -> None:
+    people = Vocabulary().knowing(["Grant Frost", "Chase Lake", "Herb Ng"])
+    assert fixed(text, people, language).applied == ()
+
+
+def test_names_that_are_no_words_are_still_found() -> None:
+    people = Vocabulary().knowing(["Eoin Shanaghy", "Luciano Mammino"])
+    assert text_of(fixed("eoin and Momino", people)) == "Eoin and Mammino"
+
+
+@pytest.mark.parametrize(
+    ("text", "term"),
+    [
+        ("a rust spot", "Rust"),
+        ("the cloud front and center", "CloudFront"),
+        ("we will cloud watch", "CloudWatch"),
+        ("it's nice to cloud watch", "CloudWatch"),
+        ("postgres is fine", "PostgreSQL"),
+    ],
+)
+def test_what_may_be_meant_as_it_was_said_is_suggested(text: str, term: str) -> None:
+    result = fixed(text, Vocabulary((term,)))
+    assert text_of(result) == text
+    assert [(entry["right"], entry["status"]) for entry in result.applied] == [(term, "suggested")]
+
+
+def test_a_plural_is_no_plural_of_a_term_that_is_a_word() -> None:
+    assert fixed("the iron rusts", Vocabulary(("Rust",))).applied == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "right"),
+    [
+        ("the cloud front and S3", "the CloudFront and S3"),
+        ("cloud watch and then", "CloudWatch and then"),
+        ("the cloud formation stack", "the CloudFormation stack"),
+    ],
+)
+def test_names_of_common_words_are_found_among_others(text: str, right: str) -> None:
+    assert text_of(fixed(text, Vocabulary(("CloudFront", "CloudWatch", "CloudFormation", "S3")))) == right
+
+
+@pytest.mark.parametrize("language", ["en", "xx"])
+def test_signs_are_put_right(language: str) -> None:
+    signs = Vocabulary(rules=(Rule(wrong=("&",), right="and", regex=True, near=()),))
+    result = fixed("this & that", signs, language)
+    assert [entry["status"] for entry in result.applied] == ["applied" if language == "en" else "suggested"]
+
+
+def test_an_expression_that_leaves_nothing_changes_nothing() -> None:
+    rules = Vocabulary(rules=(Rule(wrong=("(foo)?bar",), right="\\1", regex=True),))
+    assert text_of(fixed("a bar", rules)) == "a bar"
+
+
+def test_what_was_put_right_is_no_longer_improbable() -> None:
+    segment = Segment(
+        "a", 0.0, 2.0, "4th theorem", (Word("4th", 0.0, 1.0, 0.2), Word("theorem", 1.0, 2.0, 0.3))
+    )
+    assert corrected([segment], SHOW).segments[0].words == (Word("fourTheorem", 0.0, 2.0, 0.95),)
 
 
 def test_words_keep_their_times() -> None:
     (segment,) = fixed("At 4th theorem, event bridge").segments
     assert segment.words == (
         Word("At", 0.0, 0.5, 0.9),
-        Word("fourTheorem,", 0.5, 1.5, 0.88),
-        Word("EventBridge", 1.5, 2.5, 0.86),
+        Word("fourTheorem,", 0.5, 1.5, 0.95),
+        Word("EventBridge", 1.5, 2.5, 0.95),
     )
 
 
 def test_a_word_that_becomes_two_is_shared_by_letters() -> None:
     (segment,) = fixed("StepFunctions", Vocabulary(("Step Functions",))).segments
-    assert segment.words == (Word("Step", 0.0, 0.154, 0.9), Word("Functions", 0.154, 0.5, 0.9))
+    assert segment.words == (Word("Step", 0.0, 0.154, 0.95), Word("Functions", 0.154, 0.5, 0.95))
 
 
 def test_a_term_may_cross_the_border_of_two_passages_of_one_speaker() -> None:
@@ -164,6 +235,20 @@ def test_a_term_may_cross_the_border_of_two_passages_of_one_speaker() -> None:
     assert [(segment.start, segment.end) for segment in result.segments] == [(0.0, 2.0), (2.0, 3.0)]
     whole = corrected([heard("we use step"), heard("functions", 1.5)], SHOW)
     assert [segment.text for segment in whole.segments] == ["we use Step Functions"]
+
+
+@pytest.mark.parametrize("far", [False, True])
+def test_a_rules_context_may_be_beyond_the_border_that_it_crosses(far: bool) -> None:
+    rules = Vocabulary(rules=(Rule(wrong=("bottle rocket",), right="Bottlerocket", near=("AWS",)),))
+    first = heard("AWS has many things that run on a" + " very" * 20 * far + " bottle")
+    second = heard("rocket is one", first.end)
+    third = heard("so they say on AWS" if not far else "they say", second.end, "spk_1")
+    texts = [segment.text for segment in corrected([first, second, third], rules).segments]
+    assert (texts[0].endswith("a Bottlerocket"), texts[1] == "is one") == (not far, not far)
+    ahead = [heard("AWS", 0.0, "spk_1"), heard("a bottle", 1.0), heard("rocket", 2.0)]
+    assert text_of(corrected(ahead, rules)) == "AWS a Bottlerocket"
+    behind = [heard("a bottle", 1.0), heard("rocket", 2.0), heard("AWS", 3.0, "spk_1")]
+    assert text_of(corrected(behind, rules)) == "a Bottlerocket AWS"
 
 
 @pytest.mark.parametrize(("speaker", "start"), [("spk_1", 1.5), ("spk_0", 9.0)])
@@ -255,6 +340,25 @@ def test_what_is_undone_reads_as_it_was_heard() -> None:
     with pytest.raises(ProofcastError, match="not a correction that can be undone"):
         undone(back, second)
     assert undone(back, first).segments[0].text == "At 4th theorem, 4th theorem"
+
+
+def test_a_chain_of_corrections_is_undone_from_its_end_with_all_its_times() -> None:
+    vocabulary = Vocabulary(("EventBridge",), (Rule(wrong=("zork",), right="event"),))
+    before = heard("the zork bridge, says Ann")
+    result = corrected([before], vocabulary)
+    assert text_of(result) == "the EventBridge, says Ann"
+    first, second = result.applied
+    with pytest.raises(ProofcastError, match="no longer stands"):
+        undone(transcript(result), first)
+    assert undone(undone(transcript(result), second), first).segments == (before,)
+
+
+def test_of_two_equal_corrections_one_is_undone() -> None:
+    segment = Segment("a", 0.0, 1.0, "4th theorem 4th theorem", ())
+    result = corrected([segment], SHOW)
+    assert result.applied[0] == result.applied[1]
+    back = undone(transcript(result), result.applied[0])
+    assert [entry["status"] for entry in back.vocabulary_applied] == ["undone", "applied"]
 
 
 def test_what_a_person_edited_since_is_not_undone() -> None:

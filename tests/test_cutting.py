@@ -166,3 +166,22 @@ def test_segments_keep_to_their_limits(talk: list[Segment]) -> None:
 def test_cutting_again_changes_nothing(talk: list[Segment]) -> None:
     once = cut(talk)
     assert cut(once) == once
+
+
+@pytest.mark.parametrize(
+    ("before", "term", "after", "pause_s"),
+    [
+        ("state " * 20, "Step, Functions", " state" * 20, 0.5),
+        ("The numbers that we have read are from ", "Yahoo! Finance", " and they are right", 0.0),
+        ("It is an ", "Event, Bridge", "", 2.0),
+    ],
+)
+def test_a_term_is_never_parted(before: str, term: str, after: str, pause_s: float) -> None:
+    """Neither where a long sentence is broken, nor at what looks like a sentence's end, nor at a pause."""
+    segment = heard(before + term + after, pause_s=pause_s)
+    first = len(before.split())
+    span = (segment.words[first].start, segment.words[first + 1].end)
+    assert not any(term in text for text in texts(segment))
+    parts = cut([segment], [span, (span[0], span[0] + 0.1), (0.0, 0.1)])
+    assert any(term in part.text for part in parts)
+    assert cut(parts, [span]) == parts

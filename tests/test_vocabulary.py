@@ -68,6 +68,15 @@ def test_what_can_be_read_is_written_and_read_the_same(
     ("text", "message", "hint"),
     [
         ("terms = [", "vocabulary.toml is not TOML", ""),
+        ("a = " + "[" * 5000, "nested too deeply", ""),
+        (f"a = {'1' * 5000}", "vocabulary.toml is not TOML", ""),
+        ('terms = ["caf\N{REPLACEMENT CHARACTER}"]', "the file is not UTF-8", "save it"),
+        (rule('wrong = "a"\nright = "b  c"'), "right has two spaces in a row: 'b  c'", "leave"),
+        (
+            rule('wrong = "(zork)"\nright = "blah blah"\nregex = true') + rule('wrong = "blah"\nright = "b"'),
+            "number 2: it would change 'blah blah', which number 1 writes",
+            "delete one",
+        ),
         ('term = ["a"]', "unknown key 'term'", "did you mean 'terms'?"),
         ('terms = "AWS"', "terms must be a list", 'as: ["EventBridge"'),
         ("terms = [3]", "terms must be text in quotes", ""),
@@ -117,4 +126,18 @@ def test_an_expression_that_would_run_for_ever_elsewhere_does_not_here() -> None
 
 
 def test_people_are_terms_by_each_part_of_their_names() -> None:
-    assert Vocabulary(("AWS",)).knowing(["Ann van Berg", "Ann"]).terms == ("AWS", "Ann", "Berg")
+    known = Vocabulary(("AWS", "Bo")).knowing(["Ann van Berg", "Ann", "Bo"])
+    assert (known.terms, known.names) == (("AWS", "Bo"), ("Ann", "Berg"))
+
+
+def test_an_expression_that_leaves_nothing_or_grows_is_not_applied() -> None:
+    empty = Rule(wrong=("(foo)?bar",), right="\\1", regex=True)
+    assert list(empty.found("bar and foobar")) == [(8, 14, "foo")]
+    growing = Rule(wrong=("zork(s?)",), right="\\0 " * 11 + "\\0", regex=True)
+    assert list(growing.found("a zork")) == []
+
+
+def test_a_vocabulary_has_so_many_wrong_forms_at_most() -> None:
+    rules = "".join(rule(f'wrong = ["a{n}", "b{n}"]\nright = "c{n}"') for n in range(1001))
+    with pytest.raises(ConfigError, match="2002 wrong forms, and may have 2000"):
+        read_vocabulary(rules, WHERE)

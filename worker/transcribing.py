@@ -103,14 +103,16 @@ class Scribe:
         names = named(told, voices, show.names, people, show.profiles, titled)
         right = corrected(told, show.vocabulary.knowing([*show.names, *people]), language)
         better = self._refined(right.segments, names, go_on)
+        applied = (*right.applied, *better.applied)
+        terms = [(entry["start"], entry["end"]) for entry in applied if entry["status"] == "applied"]
         made = Transcript(
             episode=about(source.episode),
             language=language,
             duration_s=round(end_s, 3),
             model={**ears.whisper.card(), "speakers": self._config.speakers.method, **self._paid(better)},
             speakers={label: name.text for label, name in names.items()},
-            segments=cut(better.segments),
-            vocabulary_applied=(*right.applied, *better.applied),
+            segments=cut(better.segments, terms),
+            vocabulary_applied=applied,
         )
         quality = self._judged(made, parts, names, source.episode)
         notes = [*show.notes, *better.failures]
