@@ -177,7 +177,7 @@ def _pairs(transcript: Transcript, status: str) -> list[tuple[str, str]]:
 
 def _notes(quality: Mapping[str, Any]) -> list[str]:
     """What went wrong on the way."""
-    notes = quality.get("notes") or []
+    notes: list[str] = quality.get("notes") or []
     return ["", *(f"- {escape_markdown(note)}" for note in notes[:_PAIRS])] if notes else []
 
 

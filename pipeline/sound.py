@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_TOKEN = re.compile(r"[^\W_]+(?:['\N{RIGHT SINGLE QUOTATION MARK}][^\W_]+)*")
+TOKEN = re.compile(r"[^\W_]+(?:['\N{RIGHT SINGLE QUOTATION MARK}][^\W_]+)*")
 _POSSESSIVE = re.compile(r"['\N{RIGHT SINGLE QUOTATION MARK}]s$", re.IGNORECASE)
 _BEFORE, _AFTER = re.compile(r"(?<![\w@/-])(?<!\w\.)"), re.compile(r"(?![\w@/]|\.\w)")
 
@@ -72,7 +72,7 @@ def sound(text: str) -> str:
 def pieces_of(text: str) -> list[Piece]:
     """The words of a text, with their places; the 's of a possessive is no part of them."""
     pieces: list[Piece] = []
-    for match in _TOKEN.finditer(text):
+    for match in TOKEN.finditer(text):
         word = _POSSESSIVE.sub("", match[0])
         pieces.append(Piece(match.start(), match.start() + len(word), word))
     return pieces
