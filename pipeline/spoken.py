@@ -83,11 +83,15 @@ def joined(parts: Sequence[Piece]) -> str:
     return text.removeprefix(" ")
 
 
+def ends_sentence(text: str) -> bool:
+    return bool(_SENTENCE_END.search(text))
+
+
 def break_between(before: Piece, after: Piece) -> int:
     """How good it is to break there: SENTENCE, CLAUSE, SPACE or INSIDE a word."""
     if not after.spaced and before.text[-1] not in WIDE_ENDS:
         return INSIDE
-    if _SENTENCE_END.search(before.text):
+    if ends_sentence(before.text):
         return SENTENCE
     return CLAUSE if _CLAUSE_END.search(before.text) else SPACE
 

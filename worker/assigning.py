@@ -8,7 +8,6 @@ given to those around them. Words, their texts and their times stay as they are.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence, Set
@@ -16,6 +15,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 
 from pipeline.model import Segment, Word
+from pipeline.spoken import ends_sentence
 from worker.diarizing import Turn, seconds_of
 from worker.heard import Span
 
@@ -27,8 +27,6 @@ SLACK_S = 0.25  #: how far the times of words and of turns may be apart
 FEW_WORDS, FEW = 15, 0.02  #: who says fewer words, and speaks for less of all speech, is a phantom
 CRUMB = 2  #: as many words or fewer are no turn unless they are a whole sentence
 OWN_S, OWN = 0.3, 0.8  #: seconds, and share of its words, that a turn has at least with an interjection
-
-_SENTENCE_END = re.compile(r"[.!?\u2026\u3002\uff01\uff1f][\"'\u201d\u2019\xbb)\]]*$")
 
 
 @dataclass(slots=True)
@@ -43,7 +41,7 @@ class _Said:
     @property
     def ends(self) -> bool:
         """It ends a sentence."""
-        return bool(_SENTENCE_END.search(self.word.text))
+        return ends_sentence(self.word.text)
 
 
 def assigned(segments: Sequence[Segment], turns: Sequence[Turn], fewest: int = 1) -> tuple[Segment, ...]:

@@ -61,7 +61,7 @@ def profiles_from_bytes(data: bytes) -> dict[str, Profile]:
             f"the voice profiles can't be read: {error}", "remove them; they are learnt anew"
         ) from None
     return {
-        name: Profile(_unit(np.array(each.embedding, dtype=np.float32)), each.seconds)
+        name: Profile(unit(np.array(each.embedding, dtype=np.float32)), each.seconds)
         for name, each in document.voices.items()
     }
 
@@ -83,8 +83,9 @@ def _added(profile: Profile | None, voice: Floats, seconds: float) -> Profile:
     if profile is None or profile.embedding.shape != voice.shape:  # none yet, or another model's
         return Profile(voice, min(seconds, KEPT_S))
     mean = profile.embedding * profile.seconds + voice * seconds
-    return Profile(_unit(mean), min(profile.seconds + seconds, KEPT_S))
+    return Profile(unit(mean), min(profile.seconds + seconds, KEPT_S))
 
 
-def _unit(vector: NDArray[np.floating]) -> Floats:
+def unit(vector: NDArray[np.floating]) -> Floats:
+    """The same direction, of length 1."""
     return (vector / max(float(np.linalg.norm(vector)), 1e-9)).astype(np.float32)

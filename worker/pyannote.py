@@ -17,6 +17,7 @@ import numpy as np
 from pipeline.errors import ConfigError, ModelError
 from worker import audio
 from worker.diarizing import Diarization, Turn, labelled
+from worker.profiles import unit
 from worker.voices import Floats
 
 
@@ -111,13 +112,9 @@ def _converted(found: Any) -> Diarization:
     voices: dict[str, Floats] = {}
     if found.speaker_embeddings is not None:
         voices = dict(zip(found.speaker_diarization.labels(), found.speaker_embeddings, strict=False))
-    return labelled(turns, {label: _unit(voice) for label, voice in voices.items() if _usable(voice)})
+    return labelled(turns, {label: unit(voice) for label, voice in voices.items() if _usable(voice)})
 
 
 def _usable(voice: Floats) -> bool:
     """It is NaN or 0 for those of whom too little was heard."""
     return bool(np.isfinite(voice).all() and voice.any())
-
-
-def _unit(voice: Floats) -> Floats:
-    return (voice / np.linalg.norm(voice)).astype(np.float32)

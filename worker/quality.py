@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 
 from pipeline.model import Doubt, Segment, Transcript, Word
 from pipeline.spoken import clock, names, settled
+from worker.heard import Span
 from worker.repeats import loops, numbered, said_before
-
-Span = tuple[float, float]
 
 # How likely a word has to be corrected is 1 / (1 + exp(-sum)), of these times 1 and the doubts (negated log
 # odds) of the word, of its neighbours and of the whole text. Learnt by tests/bench/calibrate.py on synthetic

@@ -91,7 +91,7 @@ class Scribe:
         ears = self._ears(source.episode, show)
         parts = listened(source, ears)
         end_s = parts[-1].heard.end_s
-        language = next(part.heard.language for part in parts if part.heard.language) or "en"
+        language = next(part.heard.language for part in parts if part.heard.language)
 
         def go_on() -> None:
             source.progress(end_s, end_s, 0.0)
